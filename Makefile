@@ -1,0 +1,51 @@
+# Every target first installs what is missing (Debian packages, .venv, kubectl): see .ci/install.
+SHELL := /bin/bash
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHONDONTWRITEBYTECODE := 1
+
+SEEDS ?= 20000
+PYTEST_ARGS ?=
+
+.PHONY: help demo test soak bench lint format types layers docs wheel clean install
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+install: ## what the other targets need
+	@.ci/install
+
+demo: install ## a local control plane, the operator and a deployment, to look at
+	@examples/demo
+
+test: install ## all tests but the benchmarks and the soak
+	pytest $(PYTEST_ARGS)
+
+soak: install ## SEEDS scenarios in virtual time
+	python -m tests.scenarios.soak --seeds $(SEEDS)
+
+bench: install ## time, memory and API writes, measured in one run
+	python -m tests.bench
+
+lint: install ## style
+	ruff check .
+	ruff format --check .
+
+format: install ## puts the style right
+	ruff check --fix .
+	ruff format .
+
+types: install ## mypy --strict
+	mypy
+
+layers: install ## who may import whom
+	lint-imports
+
+docs: install ## docs/api-reference.md from crds/
+	python .ci/api_reference.py crds docs/api-reference.md
+
+wheel: install ## builds dist/*.whl and looks inside
+	.ci/wheel
+
+clean: ## everything that a target made
+	rm -rf .venv build dist .bench .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
