@@ -1,29 +1,77 @@
-"""OpenAPI schemas of the built-in kinds, written for reading and for the machine."""
+"""OpenAPI schemas of the built-in kinds, for OpenAPI documents and for Structural.compile."""
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+
+from controller.local.core.builtin_meta import META_MODELS
+from controller.local.core.builtin_models import KIND_MODELS, PREFIXES
+from controller.local.core.builtin_terms import META, REF, Schema
+
+VERSION = "v1"
+"""Every built-in group is served in this one version."""
+
+GVK = "x-kubernetes-group-version-kind"
 
 
 def model_name(group: str, version: str, kind: str) -> str:
-    """The OpenAPI name, e.g. `io.k8s.api.core.v1.Namespace`."""
-    raise NotImplementedError
+    """The OpenAPI name of a kind: `io.k8s.api.core.v1.Namespace`, `dev.nxc.v1alpha1.Deployment`."""
+    if group in PREFIXES and version == VERSION:
+        return PREFIXES[group] + kind
+    return ".".join([*reversed(group.split(".")), version, kind])
 
 
-def models() -> dict[str, dict[str, Any]]:
-    """All models by OpenAPI name, with `$ref: #/components/schemas/NAME` between them."""
-    raise NotImplementedError
+@cache
+def models() -> dict[str, Schema]:
+    """All models by OpenAPI name, with `$ref: #/components/schemas/NAME` between them.
+
+    Shared between callers: to be read only."""
+    found = {META + name: schema for name, schema in META_MODELS.items()} | KIND_MODELS
+    groups = {prefix: group for group, prefix in PREFIXES.items()}
+    for name, schema in found.items():
+        prefix, _, kind = name.rpartition(".")
+        if (
+            "kind" in schema.get("properties", {})
+            and "apiVersion" in schema["properties"]
+            and prefix + "." in groups
+        ):
+            if "metadata" in schema["properties"]:
+                gvk = {"group": groups[prefix + "."], "version": VERSION, "kind": kind}
+                found[name] = {**schema, GVK: [gvk]}
+    for kind in ("Status", "DeleteOptions", "WatchEvent"):
+        found[META + kind] = {**found[META + kind], GVK: [{"group": "", "version": VERSION, "kind": kind}]}
+    return found
 
 
-def structural_schema(group: str, version: str, kind: str) -> dict[str, Any] | None:
+@cache
+def structural_schema(group: str, version: str, kind: str) -> Schema | None:
     """The schema of a built-in kind with references resolved: input for Structural.compile.
 
-    Root apiVersion, kind and metadata are declared (metadata as a full ObjectMeta). Carries
-    x-kubernetes-list-type, -list-map-keys, -map-type, -patch-strategy, -patch-merge-key.
-    None for a kind that is not built in."""
-    raise NotImplementedError
+    apiVersion, kind and metadata (a full ObjectMeta) are declared at the root. It carries
+    x-kubernetes-list-type, -list-map-keys, -map-type, -patch-strategy and -patch-merge-key.
+    Shared between callers: to be read only. None for a kind that is not built in."""
+    if group not in PREFIXES or version != VERSION:
+        return None
+    schema = models().get(PREFIXES[group] + kind)
+    return _resolved(schema) if schema else None
 
 
-def object_meta_schema() -> dict[str, Any]:
-    """ObjectMeta with references resolved: for metadata of custom resources."""
-    raise NotImplementedError
+@cache
+def object_meta_schema() -> Schema:
+    """ObjectMeta with references resolved: for the metadata of custom resources. To be read only."""
+    return _resolved(models()[META + "ObjectMeta"])
+
+
+def _resolved(schema: Schema) -> Schema:
+    """`schema` with every `$ref` (bare, or in an `allOf` of one beside a description) put in place."""
+    name = schema.get("$ref") or (schema["allOf"][0]["$ref"] if "allOf" in schema else None)
+    if name is not None:
+        beside = {key: value for key, value in schema.items() if key not in ("$ref", "allOf")}
+        return {**_resolved(models()[name.removeprefix(REF)]), **beside}
+    found = {key: value for key, value in schema.items() if key != GVK}
+    if "properties" in schema:
+        found["properties"] = {key: _resolved(value) for key, value in schema["properties"].items()}
+    for key in ("items", "additionalProperties"):
+        if key in schema:
+            found[key] = _resolved(schema[key])
+    return found
