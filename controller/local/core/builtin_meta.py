@@ -31,7 +31,7 @@ META_MODELS: dict[str, Schema] = {
         "description": "An instant in RFC 3339, to the microsecond.",
     },
     "FieldsV1": anything(
-        "A set of fields as a trie: `f:NAME` a field, `k:KEYS` and `v:VALUE` a list's element, `.` the thing itself."
+        "A set of fields as a trie: `f:NAME` a field, `k:` or `v:` a list's element, `.` the thing itself."
     ),
     "Patch": {"type": "object", "description": "A patch, in the form that the request's content type names."},
     "OwnerReference": model(
@@ -158,7 +158,7 @@ META_MODELS: dict[str, Schema] = {
             "orphanDependents": flag("Deprecated: use propagationPolicy."),
             "preconditions": ref(META + "Preconditions", "What must hold for the deletion."),
             "propagationPolicy": text(
-                "What becomes of the objects it owns: Background (deleted after it), Foreground (before it), Orphan (they stay)."
+                "What becomes of what it owns: Background (deleted after it), Foreground (before it), Orphan (stays)."
             ),
         },
     ),

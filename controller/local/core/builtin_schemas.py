@@ -28,16 +28,10 @@ def models() -> dict[str, Schema]:
     Shared between callers: to be read only."""
     found = {META + name: schema for name, schema in META_MODELS.items()} | KIND_MODELS
     groups = {prefix: group for group, prefix in PREFIXES.items()}
-    for name, schema in found.items():
+    for name, schema in KIND_MODELS.items():
         prefix, _, kind = name.rpartition(".")
-        if (
-            "kind" in schema.get("properties", {})
-            and "apiVersion" in schema["properties"]
-            and prefix + "." in groups
-        ):
-            if "metadata" in schema["properties"]:
-                gvk = {"group": groups[prefix + "."], "version": VERSION, "kind": kind}
-                found[name] = {**schema, GVK: [gvk]}
+        if {"apiVersion", "kind", "metadata"} <= schema.get("properties", {}).keys():
+            found[name] = {**schema, GVK: [{"group": groups[f"{prefix}."], "version": VERSION, "kind": kind}]}
     for kind in ("Status", "DeleteOptions", "WatchEvent"):
         found[META + kind] = {**found[META + kind], GVK: [{"group": "", "version": VERSION, "kind": kind}]}
     return found
