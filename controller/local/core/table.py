@@ -45,8 +45,8 @@ def table(
     """The Table of `shown`: one object, or a list object.
 
     `include_object` is the request's includeObject: None, Metadata or Object (else ApiError 400; empty means
-    Metadata). `headers=False` sends columnDefinitions as null: the edge passes it for every event of a watch but
-    the first, as the real server does. `version` is the `v=` of the Accept header: v1 or v1beta1.
+    Metadata). `headers=False` sends columnDefinitions as null: the edge passes it for every event of a watch
+    but the first, as the real server does. `version` is the `v=` of the Accept header: v1 or v1beta1.
     A bookmark's object becomes a Table of one row like any other.
     """
     include_object = include_object or "Metadata"
