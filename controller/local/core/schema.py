@@ -7,8 +7,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from controller.local.core import listtypes, validation
+from controller.local.core.cel_rules import Rules, compile_rules
 from controller.local.core.errors import Cause
+from controller.local.core.pruning import default, drop_nulls, prune
+from controller.local.core.schema_checks import check
 from controller.local.core.shape import Shape
+from controller.local.core.structural import Node, parse
+
+_BLOCKING = frozenset(("FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid"))
+_UNCHECKED = Cause(
+    "FieldValueInvalid",
+    validation.NOWHERE,
+    "Invalid value: null: some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation",
+)
 
 
 class SchemaError(ValueError):
@@ -28,29 +41,68 @@ class Structural:
     shape: Shape
     """Merge structure of the whole object, for `apply.apply` and `apply.track_update`."""
 
+    def __init__(self, root: Node, rules: Rules | None) -> None:
+        self.root = root
+        self.shape = Shape.of_node(root)
+        self._check = validation.compile_check(root)
+        self._check_lists = listtypes.compile_check(root)
+        self._rules = rules
+
     @classmethod
     def compile(cls, schema: dict[str, Any], path: str = "spec.validation.openAPIV3Schema") -> Structural:
         """Compile an `openAPIV3Schema`. `path` is where it stands in the CRD, for messages: the real server says
         `spec.validation.openAPIV3Schema` where all versions have one schema, else
         `spec.versions[i].schema.openAPIV3Schema`. Raises SchemaError with every cause found."""
-        raise NotImplementedError
+        causes: list[Cause] = []
+        root = parse(schema, path, causes)
+        causes += check(root, path)
+        rules = None
+        if not causes:  # rules are only worth compiling against a sound schema
+            rules = compile_rules(root, path, causes, root=True)
+        if causes:
+            raise SchemaError(list(dict.fromkeys(causes)))
+        return cls(root, rules)
 
     def prune(self, obj: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """`obj` without the fields that the schema does not have, and their paths (`spec.roles[0].colour`),
         sorted. `apiVersion`, `kind` and `metadata` at the root always stay."""
-        raise NotImplementedError
+        dropped: list[str] = []
+        pruned = prune(obj, self.root, dropped, embedded=True)
+        return pruned, sorted(dropped)
 
     def default(self, obj: dict[str, Any]) -> dict[str, Any]:
         """`obj` with the schema's defaults; null in a non-nullable field becomes its default, or is dropped
         where it has none."""
-        raise NotImplementedError
+        filled: dict[str, Any] = default(drop_nulls(obj, self.root), self.root)
+        return filled
 
     def validate(self, obj: dict[str, Any], old: dict[str, Any] | None = None) -> list[Cause]:
-        """What is wrong with `obj`, rules apart; empty where it is valid. `old`: accepted for symmetry with
-        `rules` (nothing is ratcheted)."""
-        raise NotImplementedError
+        """What is wrong with `obj`, rules apart; empty where it is valid. With `old`, the object before this
+        update, duplicates in lists of type set and map are forgiven where `old` had some too."""
+        causes: list[Cause] = []
+        self._check(obj, "", causes)
+        if self._check_lists is not None:
+            before: list[Cause] = []
+            if old is not None:
+                self._check_lists(old, "", before)
+            if not before:
+                self._check_lists(obj, "", causes)
+        return list(dict.fromkeys(causes)) if len(causes) > 1 else causes
 
     def rules(self, obj: dict[str, Any], old: dict[str, Any] | None = None) -> list[Cause]:
         """Which x-kubernetes-validations rules `obj` breaks. Call it only on an object that `validate` accepts.
         Transition rules (with oldSelf) are evaluated where `old` has the node too."""
-        raise NotImplementedError
+        causes: list[Cause] = []
+        if self._rules is not None:
+            self._rules.check(obj, old, "", causes)
+        return causes
+
+    def problems(self, obj: dict[str, Any], old: dict[str, Any] | None = None) -> list[Cause]:
+        """`validate` and `rules` together, as the server does them: after an error that makes rules pointless
+        (a wrong type, something missing, too long or too many) they are not evaluated, and that is said."""
+        causes = self.validate(obj, old)
+        if self._rules is None:
+            return causes
+        if any(cause.reason in _BLOCKING for cause in causes):
+            return [*causes, _UNCHECKED]
+        return causes + self.rules(obj, old)
