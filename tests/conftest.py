@@ -17,7 +17,7 @@ class ControlPlane:
     kubeconfig: Path
 
 
-@pytest.fixture(scope="session", params=["real"])
+@pytest.fixture(scope="session", params=[pytest.param("real", marks=pytest.mark.real)])
 def control_plane(request: pytest.FixtureRequest) -> ControlPlane:
     kubeconfig = os.environ.get("NXC_TEST_KUBECONFIG")
     if not kubeconfig:
