@@ -158,7 +158,7 @@ META_MODELS: dict[str, Schema] = {
             "orphanDependents": flag("Deprecated: use propagationPolicy."),
             "preconditions": ref(META + "Preconditions", "What must hold for the deletion."),
             "propagationPolicy": text(
-                "What becomes of what it owns: Background (goes after it), Foreground (before it), Orphan (stays)."
+                "What becomes of what it owns: Background (goes after it), Foreground (before), Orphan (stays)."
             ),
         },
     ),

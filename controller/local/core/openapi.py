@@ -187,7 +187,7 @@ _MANAGER = _query("fieldManager", "string", "Who makes the change: at most 128 p
 _VALIDATION = _query(
     "fieldValidation",
     "string",
-    "What becomes of unknown and doubled fields. Ignore: dropped; Warn: dropped with a warning; Strict: refused.",
+    "Unknown and doubled fields: Ignore drops them, Warn drops them with a warning, Strict refuses them.",
 )
 _FORCE = _query("force", "boolean", "Server-side apply only: take over fields that others own.")
 _PRETTY = _query("pretty", "string", "If `true`, the answer is indented.")
