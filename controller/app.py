@@ -1,0 +1,166 @@
+"""Wires the parts of the operator. Decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from controller.build.api import BuildContext, BuilderFactory
+from controller.flavours.api import Flavour
+from controller.kube.api import Api, ApiError
+from controller.model.kinds import COMPOSITION, DEPLOYMENT, NAMESPACE, NODE, TESTBED
+from controller.observe.metrics import QUEUE, Metrics
+from controller.reconcile.backends import Backends
+from controller.reconcile.composition import CompositionReconciler
+from controller.reconcile.deployment import DeploymentReconciler
+from controller.reconcile.desk import Desk
+from controller.reconcile.ledgers import Ledgers
+from controller.reconcile.node import NodeReconciler
+from controller.reconcile.testbed import TestbedReconciler
+from controller.runtime.feed import Feed
+from controller.runtime.leader import Leadership, LeaseTimes
+from controller.runtime.loop import Loop
+from controller.runtime.queue import WorkQueue
+from controller.runtime.recorder import Recorder
+from controller.runtime.resync import Resync
+from controller.runtime.store import Store
+
+logger = logging.getLogger(__name__)
+
+RETRY = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an administrator may set. Times in seconds.
+
+    `namespace` is the operator's own, where its Lease is. `host` is this machine's name, which Testbeds of
+    kinds that live on one host must name.
+    """
+
+    namespace: str = "nxc-system"
+    lease_name: str = "nxc-controller"
+    leader_election: bool = True
+    lease_times: LeaseTimes = field(default_factory=LeaseTimes)
+    workers: int = 10
+    reconcile_limit: float = 120.0
+    resync: float = 450.0
+    host: str = field(default_factory=socket.gethostname)
+
+
+class Operator:
+    """The whole loop. `feed.on_event` takes the watch's events; `run` does the rest."""
+
+    def __init__(
+        self,
+        *,
+        api: Api,
+        flavours: Mapping[str, Flavour],
+        builders: Mapping[str, BuilderFactory],
+        clock: Callable[[], datetime],
+        rng: random.Random,
+        settings: Settings,
+        identity: str,
+    ) -> None:
+        self._api, self._flavours, self._builders = api, flavours, builders
+        self._clock, self._random, self._settings = clock, rng, settings
+        self.feed = Feed(Store())
+        self.metrics = Metrics()
+        self.queue: WorkQueue | None = None
+        self.leadership = Leadership(
+            api,
+            namespace=settings.namespace,
+            name=settings.lease_name,
+            identity=identity,
+            clock=clock,
+            rng=rng,
+            times=settings.lease_times,
+        )
+
+    async def run(self) -> None:
+        """Until cancelled: lead when it may, and work while it leads."""
+        if self._settings.leader_election:
+            await self.leadership.run(self.work)
+        else:
+            await self.work()
+
+    async def work(self) -> None:
+        """One term of leadership: everything decided in memory starts anew, from what is on record."""
+        installation = await self._installation()
+        queue = WorkQueue(self._random)
+        resync = Resync(self._api, self.feed, self.metrics, interval=self._settings.resync, rng=self._random)
+        recorder = Recorder(self._api, self._clock)
+        self.feed.wake = queue.add_after
+        async with AsyncExitStack() as stack:
+            stack.callback(self._end_term, queue)
+            await resync.fill()
+            self.queue = queue
+            self.metrics.watch_queue(queue)
+            self.metrics.leader.labels(QUEUE).set(1)
+            desk = Desk(
+                api=self._api,
+                feed=self.feed,
+                recorder=recorder,
+                metrics=self.metrics,
+                clock=self._clock,
+                installation=installation,
+                wake=queue.add_after,
+            )
+            backends = Backends(
+                self._flavours,
+                self.feed.store,
+                installation=installation,
+                host=self._settings.host,
+                wake=queue.add,
+                clock=self._clock,
+            )
+            stack.push_async_callback(backends.aclose)
+            context = BuildContext(wake=queue.add, clock=self._clock)
+            built = {name: factory(context) for name, factory in self._builders.items()}
+            for builder in built.values():
+                stack.push_async_callback(builder.aclose)
+            ledgers = Ledgers(self.feed.store, queue.add_after)
+            loop = Loop(
+                queue,
+                self.feed.store,
+                {
+                    COMPOSITION: CompositionReconciler(desk, built, frozenset(self._flavours)),
+                    DEPLOYMENT: DeploymentReconciler(desk, backends, ledgers),
+                    NODE: NodeReconciler(desk, backends),
+                    TESTBED: TestbedReconciler(desk, backends, ledgers),
+                },
+                self.metrics,
+                workers=self._settings.workers,
+                time_limit=self._settings.reconcile_limit,
+                rng=self._random,
+            )
+            for kind in (TESTBED, COMPOSITION, DEPLOYMENT, NODE):
+                for key, _ in self.feed.store.all(kind):
+                    queue.add(key)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(loop.run())
+                group.create_task(resync.run())
+                group.create_task(recorder.run())
+
+    def _end_term(self, queue: WorkQueue) -> None:
+        self.feed.wake = None
+        self.queue = None
+        self.metrics.watch_queue(None)
+        self.metrics.leader.labels(QUEUE).set(0)
+        queue.close()
+
+    async def _installation(self) -> str:
+        """The id that everything in the world carries: the uid of namespace kube-system."""
+        while True:
+            try:
+                obj = await self._api.get(NAMESPACE, "", "kube-system")
+                return str(obj["metadata"]["uid"])
+            except ApiError as error:
+                logger.warning("cannot read namespace kube-system: %s", error.message)
+                await asyncio.sleep(RETRY)

@@ -1,0 +1,1 @@
+"""Evaluation and builds: how a composition becomes images."""

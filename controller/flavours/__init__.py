@@ -1,0 +1,1 @@
+"""One backend a flavour, behind `flavours.api`; found by the entry-point group `nxc.flavours`."""

@@ -1,0 +1,88 @@
+"""The contract between the operator and a flavour's backend.
+
+A backend makes machines and tells what is there. It decides nothing, writes nothing to the API, and is
+written so that every verb can be repeated: the operator may die between an action and its record, and
+does the action again. Decisions about attempts, retries and blame stand in `controller.plan.node`.
+
+Rules that a backend keeps:
+
+* Everything it makes in the world carries the `MachineKey`, and is found again by it after a restart.
+* `boot` of a key makes at most one machine, ever. The record that a key was booted outlives its machine,
+  until `release`: a machine that ended or vanished is reported as GONE, not as absent.
+* `release` gives back True only when nothing of the node is left, and is safe when nothing was there.
+* A change that a reader of `machines` would see is announced by `wake(node)`, at once.
+* Failures are raised as `NxcError` with blame; anything else that escapes is a bug in the backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, runtime_checkable
+
+from controller.model.kinds import Key
+from controller.model.machine import Inventory, Machine, MachineKey, Order
+from controller.model.testbed import Testbed
+
+ENTRY_POINT_GROUP = "nxc.flavours"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a backend gets to live on."""
+
+    installation: str
+    wake: Callable[[Key], None]
+    clock: Callable[[], datetime]
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """One flavour on one testbed."""
+
+    async def probe(self) -> None:
+        """Return when the testbed answers and can be used; raise `TestbedError` when it cannot."""
+
+    async def prepare(self, deployment: str) -> None:
+        """Make what the nodes of a deployment share (its network). `deployment`: a uid."""
+
+    async def dismantle(self, deployment: str) -> bool:
+        """Take that away again; True when nothing of it is left."""
+
+    async def boot(self, order: Order) -> None:
+        """Have the machine made. Returns when the order is safely taken, not when it is done."""
+
+    async def inform(self, key: MachineKey, information: str) -> None:
+        """Push changed deployment information to a running machine."""
+
+    async def release(self, node: str, owner: Key) -> bool:
+        """End and forget every machine of a node, of any attempt; True when nothing is left."""
+
+    async def machines(self, node: str) -> Sequence[Machine]:
+        """The machines of a node, by its uid: usually one, none before the first boot."""
+
+    async def inventory(self) -> Inventory:
+        """Everything here that carries our installation's id."""
+
+    async def aclose(self) -> None:
+        """Let go of connections; machines stay."""
+
+
+class Flavour(Protocol):
+    """What an entry point of the group `nxc.flavours` names: a flavour that can be opened on a testbed."""
+
+    @property
+    def name(self) -> str:
+        """The value of `spec.flavour`."""
+
+    @property
+    def testbed_kinds(self) -> frozenset[str]:
+        """The kinds of Testbed that serve it."""
+
+    @property
+    def shares_network(self) -> bool:
+        """Whether nodes of a deployment need `prepare` and `dismantle`."""
+
+    def open(self, testbed: Testbed, context: Context) -> Backend:
+        """A backend for this flavour on this testbed. Does no I/O."""

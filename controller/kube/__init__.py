@@ -1,0 +1,1 @@
+"""The API server, and nothing else of the outside."""

@@ -1,0 +1,1 @@
+"""Metrics, logging and health: what is seen of the operator from outside."""

@@ -1,0 +1,95 @@
+"""Counting nodes: how ready a deployment is, and whether it can still become so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from controller.model.conditions import Condition, false, true
+from controller.model.deployment import Counts, Role
+from controller.model.node import Node, NodeSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Counts and conditions of a deployment's nodes. `hopeless` says why waiting alone will not help."""
+
+    counts: Counts
+    provisioned: Condition
+    up_to_date: Condition
+    ready: Condition
+    hopeless: str | None
+
+
+def judge_nodes(
+    roles: Sequence[Role], nodes: Iterable[Node], specs: Mapping[str, NodeSpec] | None
+) -> Judgement:
+    """Judge the nodes that are not on their way out.
+
+    `specs` are what the hosts should be, where that is known; without them a node is up to date when it
+    runs what its own spec says.
+    """
+    by_host = {node.spec.host: node for node in nodes}
+    hosts = [host for role in roles for host in role.hosts]
+    mine = [by_host[host] for host in hosts if host in by_host]
+    booted = sum(1 for node in mine if node.status.conditions.is_true("Booted"))
+    current = [node for node in mine if _current(node, specs)]
+    ready = sum(1 for node in mine if node.ready)
+    failed = [node for node in mine if node.stalled]
+    counts = Counts(desired=len(hosts), ready=ready, up_to_date=len(current), failed=len(failed))
+    return Judgement(
+        counts,
+        _all("Provisioned", "Provisioned", booted, len(hosts), "booted", mine),
+        _all("UpToDate", "UpToDate", len(current), len(hosts), "up to date", ()),
+        _ready(roles, by_host, counts, mine),
+        _hopeless(roles, by_host),
+    )
+
+
+def _current(node: Node, specs: Mapping[str, NodeSpec] | None) -> bool:
+    attempt = node.status.attempt
+    spec = node.spec if specs is None else specs.get(node.spec.host)
+    return spec is not None and attempt is not None and attempt.digest == spec.boot_digest
+
+
+def _all(type: str, reason: str, count: int, wanted: int, verb: str, nodes: Sequence[Node]) -> Condition:
+    if count == wanted and wanted:
+        return true(type, reason, f"{count} of {wanted} nodes {verb}")
+    blocking = next(
+        (n.status.conditions["Booted"] for n in nodes if not n.status.conditions.is_true("Booted")), None
+    )
+    why = blocking.reason if blocking is not None else "Waiting"
+    return false(type, why, f"{count} of {wanted} nodes {verb}")
+
+
+def _ready(
+    roles: Sequence[Role], by_host: Mapping[str, Node], counts: Counts, mine: Sequence[Node]
+) -> Condition:
+    summary = f"{counts.ready} of {counts.desired} nodes ready"
+    if not counts.desired:
+        return false("Ready", "NoNodes", "no node is wanted")
+    short = [
+        role
+        for role in roles
+        if sum(1 for host in role.hosts if (node := by_host.get(host)) is not None and node.ready)
+        < role.needed
+    ]
+    if not short:
+        return true("Ready", "Ready", summary)
+    blocking = next((node for node in mine if not node.ready and node.spec.role == short[0].name), None)
+    if blocking is None:
+        return false("Ready", "NodesMissing", f"{summary}; role {short[0].name} lacks nodes")
+    condition = blocking.status.conditions["Ready"]
+    if condition is None or condition:
+        return false("Ready", "NodesStarting", f"{summary}; {blocking.spec.host} is starting")
+    return false("Ready", condition.reason, f"{summary}; {blocking.spec.host}: {condition.message}")
+
+
+def _hopeless(roles: Sequence[Role], by_host: Mapping[str, Node]) -> str | None:
+    for role in roles:
+        present = [by_host[host] for host in role.hosts if host in by_host]
+        given_up = [node for node in present if node.stalled]
+        if len(role.hosts) - len(given_up) < role.needed:
+            condition = given_up[0].status.conditions["Ready"]
+            return f"{given_up[0].spec.host}: {condition.message if condition else 'gave up'}"
+    return None

@@ -1,0 +1,98 @@
+"""The backends in use: one a flavour and testbed, opened when first wanted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import TypeVar
+
+from controller.flavours.api import Backend, Context, Flavour
+from controller.model.errors import TestbedError
+from controller.model.kinds import Key
+from controller.model.testbed import Testbed
+from controller.plan.testbed import Refusal
+from controller.runtime.store import Store
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+CALL_LIMIT = 30.0
+"""Seconds that one verb of a backend may take."""
+
+
+class Backends:
+    """Opens backends and keeps them, also past the end of their Testbed: machines must still be released."""
+
+    def __init__(
+        self,
+        flavours: Mapping[str, Flavour],
+        store: Store,
+        *,
+        installation: str,
+        host: str,
+        wake: Callable[[Key], None],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._flavours, self._store, self._host = flavours, store, host
+        self._context = Context(installation, wake, clock)
+        self._open: dict[tuple[str, str], tuple[tuple[str, ...], Backend]] = {}
+
+    @property
+    def served_by(self) -> dict[str, frozenset[str]]:
+        """The kinds of testbed by flavour."""
+        return {name: flavour.testbed_kinds for name, flavour in self._flavours.items()}
+
+    def shares_network(self, flavour: str) -> bool:
+        """Whether nodes of a deployment share something that has to be made and taken away."""
+        return flavour in self._flavours and self._flavours[flavour].shares_network
+
+    def get(self, flavour: str, testbed: str) -> Backend | Refusal:
+        """The backend of a flavour on a testbed, or why there is none."""
+        known = self._open.get((flavour, testbed))
+        found = self._store.testbed(testbed)
+        if found is None:
+            if known is not None:
+                return known[1]
+            return Refusal("TestbedGone", f"testbed {testbed!r} is gone; make it again to reach its machines")
+        if flavour not in self._flavours:
+            return Refusal("UnknownFlavour", f"flavour {flavour!r} is not installed")
+        if found.host and found.host != self._host:
+            return Refusal(
+                "NotThisHost", f"testbed {testbed!r} is on host {found.host!r}; this is {self._host!r}"
+            )
+        identity = (found.meta.uid, found.kind, found.endpoint, found.credentials_secret)
+        if known is not None and known[0] == identity:
+            return known[1]
+        backend = self._flavours[flavour].open(found, self._context)
+        self._open[flavour, testbed] = (identity, backend)
+        return backend
+
+    def on(self, testbed: Testbed) -> dict[str, Backend]:
+        """Every backend that serves a testbed, by flavour."""
+        wanted = testbed.flavours or tuple(self._flavours)
+        found = {}
+        for name in wanted:
+            if name in self._flavours and testbed.kind in self._flavours[name].testbed_kinds:
+                backend = self.get(name, testbed.meta.name)
+                if not isinstance(backend, Refusal):
+                    found[name] = backend
+        return found
+
+    async def aclose(self) -> None:
+        """Let go of all of them; machines stay."""
+        backends = [backend for _, backend in self._open.values()]
+        self._open.clear()
+        for backend in backends:
+            await backend.aclose()
+
+
+async def limited(what: str, call: Awaitable[T], *, seconds: float = CALL_LIMIT) -> T:
+    """Await a verb of a backend, no longer than its limit. Raises `TestbedError` when it took longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await call
+    except TimeoutError:
+        raise TestbedError("TestbedTimeout", f"the testbed did not {what} within {seconds:.0f} s") from None

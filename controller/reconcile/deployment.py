@@ -1,0 +1,239 @@
+"""Deployments: gather what is known, ask the ledger, plan, write, act."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from controller.kube.api import AlreadyExists, Conflict, NotFound
+from controller.model.deployment import Deployment
+from controller.model.errors import Blame, NxcError
+from controller.model.kinds import (
+    DEPLOYMENT_LABEL,
+    MACHINE_FINALIZER,
+    NAMESPACE,
+    NODE,
+    RESERVATION_FINALIZER,
+    ROLE_LABEL,
+    SECRET,
+    TESTBED,
+    Key,
+)
+from controller.model.meta import Meta
+from controller.model.names import node_name
+from controller.model.node import NodeSpec
+from controller.model.quantity import format_precise
+from controller.model.testbed import Testbed
+from controller.plan import deployment as plan
+from controller.plan.admission import Decision, Waiting
+from controller.plan.testbed import Refusal, choose
+from controller.reconcile.backends import Backends, limited
+from controller.reconcile.desk import Desk
+from controller.reconcile.ledgers import Ledgers
+from controller.runtime.store import Entry
+
+AT_ONCE = 10
+"""How many nodes of one deployment are created, changed or deleted side by side."""
+
+
+class DeploymentReconciler:
+    """Brings one Deployment and its nodes together."""
+
+    def __init__(self, desk: Desk, backends: Backends, ledgers: Ledgers) -> None:
+        self._desk, self._backends, self._ledgers = desk, backends, ledgers
+
+    async def reconcile(self, key: Key) -> float | None:
+        """See `controller.runtime.loop.Reconciler`."""
+        desk = self._desk
+        entry = desk.store.get(key)
+        if entry is None:
+            desk.problems.pop(key, None)
+            self._ledgers.hold_orphans(key, desk.store.nodes_of(key))
+            return None
+        if not isinstance(entry.parsed, Deployment):
+            return None
+        world = await self._gather(key, entry.parsed)
+        now = desk.clock()
+        wanted = plan.wish(world)
+        decision = self._decide(key, world, wanted)
+        planned = plan.plan_deployment(world, wanted, decision, now)
+        if not any(isinstance(action, plan.RemoveFinalizer) for action in planned.actions):
+            entry = await desk.write_status(key, entry, planned.status.to_dict())
+        if planned.status.reservation is not None:
+            self._ledgers.hold(key, planned.status.reservation.testbed, planned.holding)
+        elif not isinstance(decision, Waiting):
+            self._ledgers.forget(key)
+        for notice in planned.notices:
+            desk.recorder.record(key, entry.meta.uid, notice.reason, notice.message, warning=notice.warning)
+        try:
+            await self._act(key, world, planned)
+        except NxcError as error:
+            desk.problems[key] = error
+            raise
+        desk.problems.pop(key, None)
+        return planned.look_again.total_seconds() if planned.look_again is not None else None
+
+    async def _gather(self, key: Key, deployment: Deployment) -> plan.DeploymentWorld:
+        desk = self._desk
+        return plan.DeploymentWorld(
+            deployment=deployment,
+            composition=desk.store.composition(key.namespace, deployment.composition),
+            testbed=await self._testbed(deployment),
+            nodes=desk.store.nodes_of(key),
+            shares_network=self._backends.shares_network(deployment.flavour),
+            problem=desk.problems.get(key),
+        )
+
+    async def _testbed(self, deployment: Deployment) -> Testbed | Refusal:
+        """The deployment's testbed, or why it gets none. Reads namespace and Secret only where they matter."""
+        testbeds = self._desk.store.testbeds()
+        labels = None
+        if any(testbed.access == "Selector" for testbed in testbeds):
+            labels = await self._labels(deployment.meta.namespace)
+        chosen = choose(deployment, testbeds, served_by=self._backends.served_by, namespace_labels=labels)
+        if isinstance(chosen, Refusal) or deployment.status.reservation is not None:
+            return chosen
+        if chosen.suspend:
+            return Refusal(
+                "TestbedSuspended",
+                f"testbed {chosen.meta.name!r} admits nobody now (its spec.suspend)",
+                Blame.TESTBED,
+            )
+        if chosen.credentials_mode == "PerNamespace" and not await self._has_secret(deployment, chosen):
+            return Refusal(
+                "CredentialsMissing",
+                f"testbed {chosen.meta.name!r} wants the namespace's own credentials: "
+                f"there is no Secret {chosen.credentials_secret!r} in namespace {deployment.meta.namespace!r}",
+            )
+        return chosen
+
+    async def _labels(self, namespace: str) -> dict[str, str] | None:
+        try:
+            found = await self._desk.api.get(NAMESPACE, "", namespace)
+        except NotFound:
+            return None
+        return dict(found["metadata"].get("labels") or {})
+
+    async def _has_secret(self, deployment: Deployment, testbed: Testbed) -> bool:
+        try:
+            await self._desk.api.get(SECRET, deployment.meta.namespace, testbed.credentials_secret)
+        except NotFound:
+            return False
+        return True
+
+    def _decide(self, key: Key, world: plan.DeploymentWorld, wanted: plan.Wish) -> Decision | None:
+        """Ask the ledger, where the deployment is in a state to be admitted."""
+        deployment, testbed = world.deployment, world.testbed
+        held = deployment.status.reservation
+        if (
+            deployment.meta.deleting
+            or deployment.suspend
+            or wanted.refusal is not None
+            or isinstance(testbed, Refusal)
+            or plan.lapsed(deployment, self._desk.clock())
+            or not wanted.need.nodes
+            or not wanted.image
+            or (held is not None and held.testbed != testbed.meta.name)
+        ):
+            return None
+        created = format_precise(deployment.meta.created) or ""
+        return self._ledgers.request(key, testbed, (created, deployment.meta.uid), wanted.need)
+
+    async def _act(self, key: Key, world: plan.DeploymentWorld, planned: plan.DeploymentPlan) -> None:
+        creating = any(isinstance(action, plan.CreateNode) for action in planned.actions)
+        if creating and world.shares_network:
+            await self._prepare(key, world.deployment)
+        side_by_side = asyncio.Semaphore(AT_ONCE)
+        nodes: list[plan.Action] = []
+        for action in planned.actions:
+            if isinstance(action, plan.CreateNode | plan.UpdateNode | plan.DeleteNode):
+                nodes.append(action)
+            else:
+                await self._do(key, world.deployment, action)
+
+        async def one(action: plan.Action) -> None:
+            async with side_by_side:
+                await self._do(key, world.deployment, action)
+
+        # One node that is refused must not keep the others from being made.
+        results = await asyncio.gather(*(one(action) for action in nodes), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _do(self, key: Key, deployment: Deployment, action: plan.Action) -> None:
+        desk = self._desk
+        match action:
+            case plan.AddFinalizer():
+                await desk.set_finalizer(key, self._entry(key), RESERVATION_FINALIZER, present=True)
+            case plan.CreateNode(spec):
+                await self._create(deployment, spec)
+            case plan.UpdateNode(node, spec, adopt):
+                patch: dict[str, Any] = {
+                    "metadata": {"resourceVersion": node.meta.resource_version},
+                    "spec": spec.to_dict(),
+                }
+                if adopt:
+                    patch["metadata"]["ownerReferences"] = [_owner(deployment.meta)]
+                await self._desk.patch(Key(NODE, key.namespace, node.meta.name), patch)
+                desk.wake(Key(NODE, key.namespace, node.meta.name), 0)
+            case plan.DeleteNode(node):
+                await desk.delete(Key(NODE, key.namespace, node.meta.name), node.meta.uid)
+            case plan.Dismantle(testbed, flavour):
+                await self._dismantle(deployment, testbed, flavour)
+            case plan.RemoveFinalizer():
+                await desk.set_finalizer(key, self._entry(key), RESERVATION_FINALIZER, present=False)
+
+    def _entry(self, key: Key) -> Entry:
+        entry = self._desk.store.get(key)
+        if entry is None:
+            raise Conflict(409, "Conflict", f"{key} was deleted meanwhile")
+        return entry
+
+    async def _create(self, deployment: Deployment, spec: NodeSpec) -> None:
+        name, namespace = node_name(deployment.meta.name, spec.host), deployment.meta.namespace
+        node = {
+            "apiVersion": NODE.api_version,
+            "kind": NODE.kind,
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "labels": {DEPLOYMENT_LABEL: deployment.meta.name, ROLE_LABEL: spec.role},
+                "ownerReferences": [_owner(deployment.meta)],
+                "finalizers": [MACHINE_FINALIZER],
+            },
+            "spec": spec.to_dict(),
+        }
+        try:
+            await self._desk.create(NODE, node)
+        except AlreadyExists:
+            # Ours from before a crash, or the store has not heard of it yet: take it in and plan again.
+            self._desk.feed.accept(NODE, await self._desk.api.get(NODE, namespace, name))
+            raise Conflict(409, "Conflict", f"DeployedNode {name} was there already") from None
+
+    async def _prepare(self, key: Key, deployment: Deployment) -> None:
+        held = self._ledgers.testbed_of(key)
+        backend = self._backends.get(deployment.flavour, held or "")
+        if isinstance(backend, Refusal):
+            raise NxcError(backend.reason, backend.message, blame=backend.blame)
+        await limited("make the network", backend.prepare(deployment.meta.uid))
+
+    async def _dismantle(self, deployment: Deployment, testbed: str, flavour: str) -> None:
+        backend = self._backends.get(flavour, testbed)
+        if isinstance(backend, Refusal):
+            return  # nothing of ours can be reached there; the testbed's sweep takes it when it is back
+        if not await limited("dismantle the network", backend.dismantle(deployment.meta.uid)):
+            raise NxcError(
+                "Dismantling", "the network of the deployment is not gone yet", blame=Blame.TESTBED
+            )
+
+
+def _owner(meta: Meta) -> dict[str, Any]:
+    return {
+        "apiVersion": TESTBED.api_version,
+        "kind": "Deployment",
+        "name": meta.name,
+        "uid": meta.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }

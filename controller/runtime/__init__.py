@@ -1,0 +1,1 @@
+"""What keeps the loop turning: store, queue, resync, leader lease, events. No decisions about deployments."""
