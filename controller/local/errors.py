@@ -1,0 +1,15 @@
+"""What can go wrong outside the API: state, certificates, addresses. Each message names the file and the remedy."""
+
+from __future__ import annotations
+
+
+class LocalError(Exception):
+    """The control plane cannot start or a command cannot run; the message is for the person at the terminal."""
+
+
+class StateError(LocalError):
+    """The state directory or its database cannot be used as it is."""
+
+
+class CertificateError(LocalError):
+    """A key or certificate file cannot be read, written or trusted."""

@@ -1,0 +1,7 @@
+"""placeholder"""
+
+from typing import Any
+
+
+def decode(data: bytes) -> dict[str, Any]:
+    raise NotImplementedError

@@ -1,0 +1,312 @@
+"""One API server: state, keys, core and socket put together, started and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import functools
+import ipaddress
+import logging
+import resource
+import secrets
+import socket
+import ssl
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aiohttp import web
+
+from controller.local import accounts, kubeconfig
+from controller.local.access import Gate
+from controller.local.authn import Tokens
+from controller.local.bootstrap import install
+from controller.local.certificates import Authority, ends_soon, server_names, signing_key
+from controller.local.core.api import ApiCore
+from controller.local.core.errors import ApiError
+from controller.local.documents import Documents
+from controller.local.encoding import Encoder
+from controller.local.errors import LocalError
+from controller.local.faults import Faults
+from controller.local.http import Edge
+from controller.local.metrics import Metrics
+from controller.local.sqlite import Database
+from controller.local.state import StateDirectory
+from controller.local.watching import Watches
+
+log = logging.getLogger(__name__)
+
+ADMINISTRATOR = "nxc-admin"
+RETRY_SECONDS = 5.0
+"""How long background work rests after the disk refused it."""
+CERTIFICATE_CHECK = 12 * 3600.0
+STOP_SECONDS = 3.0
+KEEPALIVE_SECONDS = 300.0
+"""Longer than client-go keeps an idle connection (90 s), so that the client is the one who closes."""
+LONGEST_LINE = 64 << 10
+_NO_CHECK_TIME = 0x200000
+"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which module ssl does not name: dates are judged in `authn`."""
+_SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
+"""The letters of generateName (k8s.io/apimachinery/pkg/util/rand): no vowels, so no words."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where a server keeps its state and where it listens. Port 0: any free one."""
+
+    state: Path
+    kubeconfig: Path
+    bind: str = "127.0.0.1"
+    port: int = 0
+    faults: bool = False
+    max_watches: int = 4096
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def _suffix() -> str:
+    return "".join(secrets.choice(_SUFFIX) for _ in range(5))
+
+
+class Server:
+    """A running API server; `start` returns once it answers."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        directory: StateDirectory,
+        database: Database,
+        authority: Authority,
+        core: ApiCore,
+    ) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._database = database
+        self._authority = authority
+        self.core = core
+        self._work = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._runner: web.ServerRunner | None = None
+        self._context: ssl.SSLContext | None = None
+        self._watches = Watches(_watch_limit(settings.max_watches))
+        self.url = ""
+        self.started_at = 0
+        """The resourceVersion at which this server began to answer."""
+
+    @classmethod
+    async def start(cls, settings: Settings) -> Server:
+        """Raises `LocalError` with a sentence for the terminal when something stands in the way."""
+        directory = StateDirectory.claim(settings.state)
+        try:
+            listener = _listen(settings)
+            try:
+                return await cls._start(settings, directory, listener)
+            except BaseException:
+                listener.close()
+                raise
+        except BaseException:
+            directory.release()
+            raise
+
+    @classmethod
+    async def _start(cls, settings: Settings, directory: StateDirectory, listener: socket.socket) -> Server:
+        authority = Authority.load_or_create(directory.path, _clock())
+        database = Database.open(directory.path)
+        try:
+            encoder = Encoder()
+            database.encode = encoder.encode
+            core = ApiCore(
+                clock=_clock,
+                new_uid=lambda: str(uuid.uuid4()),
+                new_suffix=_suffix,
+                journal=database,
+                root_ca=authority.pem.decode(),
+            )
+            core.load(*database.load())
+            server = cls(settings, directory, database, authority, core)
+            await server._open(listener, encoder)
+        except ApiError as error:
+            database.close()
+            raise LocalError(f"the state could not be brought up: {error.message}") from error
+        except BaseException:
+            database.close()
+            raise
+        return server
+
+    async def _open(self, listener: socket.socket, encoder: Encoder) -> None:
+        settings, core = self._settings, self.core
+        core.bootstrap()
+        install(core)
+        while core.step():
+            await asyncio.sleep(0)
+        host, port = listener.getsockname()[:2]
+        self.url = f"https://{_reachable(settings.bind)}:{port}"
+        tokens = Tokens(
+            signing_key(self._directory.path),
+            clock=lambda: _clock().timestamp(),
+            account_uid=functools.partial(accounts.account_uid, core),
+            object_uid=lambda _, namespace, name: accounts.object_uid(core, "secrets", namespace, name),
+        )
+        edge = Edge(
+            core,
+            gate=Gate(core),
+            tokens=tokens,
+            encoder=encoder,
+            documents=Documents(core.registry, lambda: f"{host}:{port}"),
+            watches=self._watches,
+            metrics=Metrics(),
+            clock=_clock,
+            wake=self._work.set,
+            faults=Faults() if settings.faults else None,
+        )
+        self._context = _context(self._authority, self._directory.path, settings.bind)
+        web_server = web.Server(
+            edge,
+            handler_cancellation=True,
+            access_log=None,
+            keepalive_timeout=KEEPALIVE_SECONDS,
+            max_line_size=LONGEST_LINE,
+            max_field_size=LONGEST_LINE,
+        )
+        self._runner = web.ServerRunner(web_server, shutdown_timeout=STOP_SECONDS)
+        await self._runner.setup()
+        await web.SockSite(self._runner, listener, ssl_context=self._context, backlog=1024).start()
+        self._write_kubeconfig()
+        self._directory.announce(self.url)
+        self.started_at = core.storage.revision
+        self._tasks = [
+            asyncio.create_task(self._background(), name="background work"),
+            asyncio.create_task(self._renew(), name="certificate renewal"),
+        ]
+
+    async def stop(self) -> None:
+        """End watches, finish what is being answered (a few seconds at most), close the state."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._watches.drop_all()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        self._database.close()
+        self._directory.release()
+
+    async def _background(self) -> None:
+        """Garbage collection, namespace and CRD deletion: one step at a time between requests."""
+        while True:
+            try:
+                while self.core.step():
+                    await asyncio.sleep(0)
+            except ApiError as error:
+                log.warning("background work rests for %.0f s: %s", RETRY_SECONDS, error.message)
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            except Exception:
+                log.exception("background work failed; it goes on in %.0f s", RETRY_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            await self._work.wait()
+            self._work.clear()
+
+    async def _renew(self) -> None:
+        """A server that runs for months serves a fresh certificate to new connections."""
+        while True:
+            await asyncio.sleep(CERTIFICATE_CHECK)
+            try:
+                made = self._authority.server(
+                    self._directory.path, server_names(self._settings.bind), _clock()
+                )
+                if made and self._context is not None:
+                    _load_certificate(self._context, self._directory.path)
+                self._write_kubeconfig()
+            except LocalError as error:
+                log.error("the certificates could not be renewed: %s", error)
+
+    def _write_kubeconfig(self) -> None:
+        """The administrator's kubeconfig, with the key that it has while that is good for another month."""
+        path = self._settings.kubeconfig
+        identity = None
+        if path.exists() and kubeconfig.is_ours(path):
+            with contextlib.suppress(LocalError):
+                old = kubeconfig.read(path).identity
+                if self._authority.issued(old.certificate) and not ends_soon(old.certificate, _clock()):
+                    identity = old
+        identity = identity or self._authority.client(ADMINISTRATOR, ["system:masters"], _clock())
+        access = kubeconfig.Access(self.url, self._authority.pem, identity, ADMINISTRATOR, "default")
+        kubeconfig.write(path, access)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.bind, settings.port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        where = f"{settings.bind}:{settings.port}"
+        code = error.errno if isinstance(error, OSError) else None
+        if code == errno.EADDRINUSE:
+            raise LocalError(
+                f"{where} is taken by another program; choose with --port (0: any free one)"
+            ) from error
+        if code == errno.EACCES:
+            raise LocalError(f"{where} needs privileges; choose a --port over 1023") from error
+        raise LocalError(f"cannot listen on {where}: {error}; choose with --bind and --port") from error
+    listener.setblocking(False)
+    return listener
+
+
+def _reachable(bind: str) -> str:
+    """The address that a client on this machine uses for one that the server is bound to."""
+    address = ipaddress.ip_address(bind) if _is_address(bind) else None
+    if address is None:
+        return bind
+    if address.is_unspecified:
+        return "127.0.0.1" if address.version == 4 else "[::1]"
+    return f"[{bind}]" if address.version == 6 else bind
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _context(authority: Authority, directory: Path, bind: str) -> ssl.SSLContext:
+    """TLS 1.2 or later; a client certificate is asked for, not required."""
+    authority.server(directory, server_names(bind), _clock())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    _load_certificate(context, directory)
+    context.load_verify_locations(cadata=authority.pem.decode())
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.verify_flags |= _NO_CHECK_TIME  # type: ignore[assignment]  # a flag that the enum lacks
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _load_certificate(context: ssl.SSLContext, directory: Path) -> None:
+    context.load_cert_chain(directory / "server.crt", directory / "server.key")
+
+
+def _watch_limit(wanted: int) -> int:
+    """Raise the limit of open files as far as it goes, and carry no more watches than fit in it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    if soft == resource.RLIM_INFINITY:
+        return wanted
+    limit = max(16, min(wanted, soft - 512))
+    if limit < wanted:
+        log.warning(
+            "only %d files may be open here (ulimit -n), so at most %d watches are carried", soft, limit
+        )
+    return limit
