@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.local.core.errors import Cause, bad_request, invalid, invalid_value
-from controller.local.core.rbac import Attributes, Authorizer, Identity
-from controller.local.core.rbac_rules import Rule
+from controller.local.core.rbac import MASTERS, Attributes, Authorizer, Identity, aggregate
+from controller.local.core.rbac_rules import EVERYTHING, Rule
 
 Object = Mapping[str, Any]
 
@@ -72,8 +72,8 @@ def _rules(body: Object, _: str, user: Identity, authorizer: Authorizer) -> dict
     if not namespace:
         raise bad_request("no namespace on request")
     held, errors = authorizer.rules_for(user, namespace)
-    if "system:masters" in user.groups:
-        held = [*held, Rule(("*",), ("*",), ("*",)), Rule(("*",), urls=("*",))]
+    if MASTERS in user.groups:
+        held = [*held, *EVERYTHING]
     status: dict[str, Any] = {
         "resourceRules": [_shown(rule) for rule in dict.fromkeys(held) if rule.resources],
         "nonResourceRules": [
@@ -81,10 +81,10 @@ def _rules(body: Object, _: str, user: Identity, authorizer: Authorizer) -> dict
             for rule in dict.fromkeys(held)
             if rule.urls
         ],
-        "incomplete": bool(errors),
+        "incomplete": False,
     }
     if errors:
-        status["evaluationError"] = ", ".join(errors)
+        status["evaluationError"] = aggregate(errors)
     return _document(AUTHORIZATION, "SelfSubjectRulesReview", {"spec": {}, "status": status})
 
 
@@ -124,8 +124,6 @@ def _answered(
     status: dict[str, Any] = {"allowed": decision.allowed}
     if decision.reason:
         status["reason"] = decision.reason
-    if decision.errors and not decision.allowed:
-        status["evaluationError"] = decision.reason.removeprefix("RBAC: ")
     return _document(AUTHORIZATION, kind, {"spec": dict(spec), "status": status}, metadata)
 
 

@@ -104,7 +104,7 @@ class Authorizer:
                 errors.append(grant.error)
             elif _allow(grant.rules, attributes):
                 return Decision(allowed=True, reason=f"RBAC: allowed by {grant.why}")
-        reason = f"RBAC: {_aggregate(errors)}" if errors else ""
+        reason = f"RBAC: {aggregate(errors)}" if errors else ""
         return Decision(allowed=False, reason=reason, errors=tuple(errors))
 
     def require(self, user: Identity, attributes: Attributes) -> None:
@@ -159,7 +159,8 @@ class Authorizer:
                 f"not currently held:\n{lines}"
             )
             if errors:
-                message += f"; resolution errors: [{' '.join(errors)}]"
+                plural_errors = [error.replace(f".{GROUP}", f"s.{GROUP}", 1) for error in errors]
+                message += f"; resolution errors: [{aggregate(plural_errors)}]"
             raise forbidden(GROUP, plural, name, message)
 
     @staticmethod
@@ -176,7 +177,7 @@ class Authorizer:
         scope = namespace if reference.get("kind") == "Role" else ""
         rules = self._current().roles.get((scope, name))
         if rules is None:
-            raise not_found(GROUP, str(reference.get("kind", "")).lower(), name)
+            raise not_found(GROUP, f"{str(reference.get('kind', '')).lower()}s", name)
         return list(rules)
 
     def _current(self) -> _Index:
@@ -286,7 +287,8 @@ def _refusal(user: Identity, asked: Attributes) -> str:
     )
 
 
-def _aggregate(errors: Iterable[str]) -> str:
+def aggregate(errors: Iterable[str]) -> str:
+    """Several errors in one line, each once, as k8s.io/apimachinery util/errors prints them."""
     found = list(dict.fromkeys(errors))
     return found[0] if len(found) == 1 else f"[{', '.join(found)}]"
 

@@ -88,13 +88,13 @@ EVERYTHING = (Rule((ALL,), (ALL,), (ALL,)), Rule((ALL,), urls=(ALL,)))
 
 
 def missing(held: Iterable[Rule], wanted: Iterable[Rule]) -> list[Rule]:
-    """The parts of `wanted` that no single rule of `held` covers, joined where only the verbs differ."""
+    """The parts of `wanted` that no one rule of `held` covers, joined where only verbs differ."""
     held = list(held)
     gaps: dict[Rule, list[str]] = {}
-    for rule in wanted:
-        for part in rule.parts():
-            if not any(own.covers(part) for own in held):
-                gaps.setdefault(replace(part, verbs=()), []).extend(part.verbs)
+    for part in (part for rule in wanted for part in rule.parts()):
+        if not any(own.covers(part) for own in held):
+            alike = part if part.urls else replace(part, verbs=())
+            gaps.setdefault(alike, []).extend(part.verbs)
     return [replace(part, verbs=tuple(dict.fromkeys(verbs))) for part, verbs in gaps.items()]
 
 
