@@ -1,25 +1,37 @@
-"""Fixtures that every suite shares."""
+"""The control planes under test: `local`, ours, and `real`, whatever NXC_TEST_KUBECONFIG names."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from tests.local.plane import ControlPlane
 
-@dataclass(frozen=True)
-class ControlPlane:
-    """A Kubernetes API server to test against: `local` is the project's own, `real` somebody else's."""
-
-    name: str
-    kubeconfig: Path
+REAL = "NXC_TEST_KUBECONFIG"
 
 
-@pytest.fixture(scope="session", params=[pytest.param("real", marks=pytest.mark.real)])
-def control_plane(request: pytest.FixtureRequest) -> ControlPlane:
-    kubeconfig = os.environ.get("NXC_TEST_KUBECONFIG")
-    if not kubeconfig:
-        pytest.skip("NXC_TEST_KUBECONFIG names no kubeconfig of a real control plane")
-    return ControlPlane("real", Path(kubeconfig))
+@pytest.fixture(scope="session", params=["local", pytest.param("real", marks=pytest.mark.real)])
+def control_plane(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ControlPlane]:
+    """A test that asks for it runs against both planes; without a real one it is skipped there, by name."""
+    from controller.local.server import Settings  # late: unit tests need no server
+    from tests.local.plane import ControlPlane, LocalThread
+
+    if request.param == "real":
+        real = os.environ.get(REAL)
+        if not real:
+            pytest.skip(f"no real control plane: {REAL} is not set")
+        yield ControlPlane("real", Path(real))
+        return
+    directory = tmp_path_factory.mktemp("plane")
+    thread = LocalThread(Settings(directory / "state", directory / "kubeconfig", faults=True))
+    try:
+        yield thread.start()
+    finally:
+        thread.stop()

@@ -1,8 +1,7 @@
-"""The control planes under test: `local`, ours, and `real`, whatever NXC_TEST_KUBECONFIG names."""
+"""Local control planes for what a real one does not have; `control_plane` stands in tests/conftest.py."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,27 +9,6 @@ import pytest
 
 from controller.local.server import Settings
 from tests.local.plane import ControlPlane, LocalProcess, LocalThread
-
-REAL = "NXC_TEST_KUBECONFIG"
-
-
-@pytest.fixture(scope="session", params=["local", "real"])
-def control_plane(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ControlPlane]:
-    """Each test that asks for it runs against both planes; without a real one it is skipped there, by name."""
-    if request.param == "real":
-        real = os.environ.get(REAL)
-        if not real:
-            pytest.skip(f"no real control plane: {REAL} is not set")
-        yield ControlPlane("real", Path(real))
-        return
-    directory = tmp_path_factory.mktemp("plane")
-    thread = LocalThread(Settings(directory / "state", directory / "kubeconfig", faults=True))
-    try:
-        yield thread.start()
-    finally:
-        thread.stop()
 
 
 @pytest.fixture(scope="session")
