@@ -2,89 +2,54 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, Literal
 
-from controller.local.core.resources import Registry, Resource
-from controller.local.core.storage import Journal, Object
+from controller.local.core import errors
+from controller.local.core.definitions import Definitions, DefinitionStrategy
+from controller.local.core.garbage import Collector
+from controller.local.core.namespaces import Namespaces, NamespaceStrategy
+from controller.local.core.reads import Reader
+from controller.local.core.removal import Remover
+from controller.local.core.request import (
+    ADMIN,
+    APPLY_PATCH,
+    JSON_PATCH,
+    MERGE_PATCH,
+    STRATEGIC_MERGE_PATCH,
+    Preconditions,
+    Request,
+    Result,
+    User,
+    Verb,
+)
+from controller.local.core.resources import (
+    CUSTOM_RESOURCE_DEFINITIONS,
+    NAMESPACES,
+    Registry,
+    Resource,
+    StorageKey,
+)
+from controller.local.core.storage import WINDOW, Journal, Object, Storage
 from controller.local.core.watch import Watch
+from controller.local.core.writes import Admission, Writer
 
-Verb = Literal["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"]
-JSON_PATCH = "application/json-patch+json"
-MERGE_PATCH = "application/merge-patch+json"
-STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
-APPLY_PATCH = "application/apply-patch+yaml"
+__all__ = [
+    "ADMIN",
+    "APPLY_PATCH",
+    "JSON_PATCH",
+    "MERGE_PATCH",
+    "STRATEGIC_MERGE_PATCH",
+    "ApiCore",
+    "Preconditions",
+    "Request",
+    "Result",
+    "User",
+    "Verb",
+]
 
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """Who asks, as the edge authenticated them."""
-
-    name: str
-    uid: str = ""
-    groups: tuple[str, ...] = ()
-    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-
-ADMIN = User("system:admin", groups=("system:masters", "system:authenticated"))
-
-
-@dataclass(frozen=True, slots=True)
-class Preconditions:
-    uid: str = ""
-    resource_version: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One call. Query parameters come as the client wrote them, parsed but not judged."""
-
-    verb: Verb
-    group: str
-    version: str
-    plural: str
-    namespace: str = ""
-    name: str = ""
-    subresource: str = ""
-    body: Any = None
-    """The decoded body: an object, a patch (a list for a JSON patch), or DeleteOptions for the delete verbs."""
-    patch_type: str = ""
-    field_manager: str = ""
-    """The fieldManager parameter; empty if not given."""
-    user_agent: str = ""
-    """Of the client; up to the first "/" it is the manager's name where `field_manager` is empty."""
-    force: bool | None = None
-    dry_run: bool = False
-    field_validation: str = ""
-    """Strict, Warn (also when empty, as on the real server) or Ignore."""
-    duplicates: tuple[str, ...] = ()
-    """Paths of fields that the body had twice, `spec.count`, found by whoever parsed it."""
-    label_selector: str = ""
-    field_selector: str = ""
-    limit: int = 0
-    continue_token: str = ""
-    resource_version: str = ""
-    resource_version_match: str = ""
-    send_initial_events: bool | None = None
-    allow_bookmarks: bool = False
-    propagation_policy: str = ""
-    """Orphan, Background or Foreground; like the next three, it goes before what the DeleteOptions body says."""
-    orphan_dependents: bool | None = None
-    grace_period_seconds: int | None = None
-    preconditions: Preconditions | None = None
-    user: User = ADMIN
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """`object` may be shared with storage: serialise it, never change it."""
-
-    object: Object
-    code: int = 200
-    warnings: tuple[str, ...] = ()
+Review = Callable[[Request, Resource], Object]
+"""Answers the create of a review (access and token reviews), which is not stored."""
 
 
 class ApiCore:
@@ -98,25 +63,151 @@ class ApiCore:
         new_suffix: Callable[[], str],
         journal: Journal | None = None,
         root_ca: str = "",
+        admit: Admission | None = None,
+        review: Review | None = None,
+        window: int = WINDOW,
     ) -> None:
-        """`clock` gives aware times; `new_uid` fresh UUIDs; `new_suffix` five characters for generateName;
-        `root_ca` (PEM) goes into the configmap kube-root-ca.crt of every namespace, which is left out if empty."""
+        """`clock` gives aware times; `new_uid` fresh UUIDs; `new_suffix` five characters for generateName.
+
+        `root_ca` (PEM) goes into the configmap kube-root-ca.crt of every namespace, which is left out if empty.
+        `admit` may refuse a write (escalation checks); `review` answers access reviews. `window` is how many
+        changes of each resource are remembered for watches.
+        """
         self.registry = Registry()
+        self.storage = Storage(journal, window)
+        self.reader = Reader(self.storage)
+        self.writer = Writer(
+            self.storage,
+            {
+                NAMESPACES.storage: NamespaceStrategy(),
+                CUSTOM_RESOURCE_DEFINITIONS.storage: DefinitionStrategy(),
+            },
+            clock=clock,
+            new_uid=new_uid,
+            new_suffix=new_suffix,
+            admit=admit,
+        )
+        self.remover = Remover(self.storage, self.reader, self.writer)
+        self._definitions = Definitions(self.storage, self.registry, self.writer, self.remover)
+        self._namespaces = Namespaces(self.storage, self.registry, self.writer, self.remover, root_ca)
+        self._collector = Collector(self.storage, self.registry, self.writer, self.remover)
+        self._review = review
+        self.storage.observers += [
+            self._definitions.observe,
+            self._namespaces.observe,
+            self._collector.observe,
+        ]
+
+    @property
+    def resource_version(self) -> int:
+        """The version of the latest write."""
+        return self.storage.revision
 
     def bootstrap(self) -> None:
-        """Create the namespaces that every cluster has, where they are missing."""
-        raise NotImplementedError
+        """Create the namespaces that every cluster has, where they are missing. Idempotent."""
+        self._namespaces.bootstrap()
 
     def load(self, objects: Iterable[Object], resource_version: int) -> None:
-        """Start from stored objects (in storage form), before the first request."""
-        raise NotImplementedError
+        """Start from the objects that a journal kept, before the first request.
+
+        Raises ValueError for an object whose kind nothing defines.
+        """
+        found = list(objects)
+        places: dict[tuple[str, str], StorageKey] = {
+            (resource.storage_version, resource.kind): resource.storage
+            for resource in self.registry
+            if resource.stored
+        }
+        for obj in found:
+            if obj["kind"] == CUSTOM_RESOURCE_DEFINITIONS.kind:
+                places |= self._definitions.storage_keys(obj)
+        placed = []
+        for obj in found:
+            key = places.get((obj["apiVersion"], obj["kind"]))
+            if key is None:
+                raise ValueError(
+                    f"the stored {obj['kind']} {obj['metadata']['name']!r} ({obj['apiVersion']}) belongs to no "
+                    "resource: its CustomResourceDefinition is missing from the stored state"
+                )
+            placed.append((key, obj))
+        self.storage.load(placed, resource_version)
+        self._definitions.adopt()
+        for key, obj in placed:
+            self._collector.adopt(key, obj)
+            if key == NAMESPACES.storage:
+                self._namespaces.wake(obj["metadata"]["name"])
+
+    def resource(self, request: Request) -> Resource:
+        """What a request is about. Raises ApiError 404 where nothing is served there, 405 for a wrong verb."""
+        resource = self.registry.find(request.group, request.version, request.plural)
+        if resource is None or (request.subresource and request.subresource not in resource.subresources):
+            raise errors.no_such_path()
+        if resource.namespaced != bool(request.namespace):
+            everywhere = request.verb in ("list", "watch") and not request.name
+            if not (resource.namespaced and everywhere):
+                raise errors.no_such_path()
+        if request.verb not in resource.verbs or (
+            request.subresource and request.verb not in ("get", "update", "patch")
+        ):
+            raise errors.method_not_allowed(request.verb, resource.group, resource.plural)
+        return resource
 
     def handle(self, request: Request) -> Result:
-        raise NotImplementedError
+        """Answer everything but a watch. Raises ApiError."""
+        resource = self.resource(request)
+        match request.verb:
+            case "get":
+                return self._warned(Result(self.reader.get(request, resource)), resource)
+            case "list":
+                return self._warned(Result(self.reader.list(request, resource)), resource)
+            case "watch":
+                raise errors.method_not_allowed("watch", resource.group, resource.plural)
+        try:
+            return self._warned(self._write(request, resource), resource)
+        finally:
+            self._definitions.settle()
 
     def watch(self, request: Request) -> Watch:
-        raise NotImplementedError
+        """Open a watch. Raises ApiError where the request is wrong; a version too old shows as an ERROR event."""
+        return self.reader.watch(request, self.resource(request))
 
     def step(self) -> bool:
         """Do one piece of background work; True while there is more."""
-        raise NotImplementedError
+        more = [self._definitions.step(), self._namespaces.step(), self._collector.step()]
+        self._definitions.settle()
+        return any(more)
+
+    def settle(self, limit: int = 1_000_000) -> None:
+        """Do all background work. Raises RuntimeError where `limit` steps do not end it."""
+        for _ in range(limit):
+            if not self.step():
+                return
+        raise RuntimeError(f"background work of the API has not ended after {limit} steps")
+
+    def _write(self, request: Request, resource: Resource) -> Result:
+        match request.verb:
+            case "create":
+                if not resource.stored:
+                    return self._answer_review(request, resource)
+                if self._definitions.is_terminating(resource.storage):
+                    message = "create not allowed while custom resource definition is terminating"
+                    raise errors.ApiError(405, "MethodNotAllowed", message)
+                return self.writer.create(request, resource)
+            case "update":
+                return self.writer.update(request, resource)
+            case "patch":
+                return self.writer.patch(request, resource)
+            case "delete":
+                return self.remover.delete(request, resource)
+        return self.remover.delete_collection(request, resource)
+
+    def _answer_review(self, request: Request, resource: Resource) -> Result:
+        if self._review is None:
+            raise errors.no_such_path()
+        return Result(self._review(request, resource), 201)
+
+    @staticmethod
+    def _warned(result: Result, resource: Resource) -> Result:
+        if not resource.deprecation_warning:
+            return result
+        return Result(result.object, result.code, (*result.warnings, resource.deprecation_warning))

@@ -49,7 +49,9 @@ def invalid_value(field: str, value: Any, detail: str) -> Cause:
 
 def unsupported_value(field: str, value: Any, supported: Iterable[Any]) -> Cause:
     options = ", ".join(quoted(option) for option in supported)
-    return Cause("FieldValueNotSupported", field, f"Unsupported value: {quoted(value)}: supported values: {options}")
+    return Cause(
+        "FieldValueNotSupported", field, f"Unsupported value: {quoted(value)}: supported values: {options}"
+    )
 
 
 def duplicate_value(field: str, value: Any) -> Cause:
@@ -101,8 +103,9 @@ class ApiError(Exception):
             "metadata": self.metadata,
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
         }
+        if self.reason:
+            status["reason"] = self.reason
         if details:
             status["details"] = details
         status["code"] = self.code
@@ -182,9 +185,7 @@ def unauthorized(message: str = "Unauthorized") -> ApiError:
     return ApiError(401, "Unauthorized", message)
 
 
-def forbidden(
-    group: str, resource: str, name: str, message: str, causes: Sequence[Cause] = ()
-) -> ApiError:
+def forbidden(group: str, resource: str, name: str, message: str, causes: Sequence[Cause] = ()) -> ApiError:
     if not resource:
         text = f"forbidden: {message}"
     elif not name:
@@ -196,7 +197,9 @@ def forbidden(
 
 def method_not_allowed(verb: str, group: str = "", resource: str = "") -> ApiError:
     if not resource:
-        return ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+        return ApiError(
+            405, "MethodNotAllowed", "the server does not allow this method on the requested resource"
+        )
     text = f'{verb} is not supported on resources of kind "{qualified(group, resource)}"'
     return ApiError(405, "MethodNotAllowed", text, details=_details(group, resource, ""))
 
@@ -220,7 +223,9 @@ def gone(message: str) -> ApiError:
 
 def expired(message: str, *, continue_token: str = "") -> ApiError:
     """410: the version asked for has left the window. A `continue_token` lets a list go on, inconsistently."""
-    return ApiError(410, "Expired", message, metadata={"continue": continue_token} if continue_token else None)
+    return ApiError(
+        410, "Expired", message, metadata={"continue": continue_token} if continue_token else None
+    )
 
 
 def too_large(limit: int) -> ApiError:
@@ -237,13 +242,22 @@ def internal(message: str) -> ApiError:
     return ApiError(500, "InternalError", text, details={"causes": [{"message": message}]})
 
 
+def internal_plain(message: str) -> ApiError:
+    """500 for what the real server lets fall through unnamed: no reason, the bare message."""
+    return ApiError(500, "", message)
+
+
 def service_unavailable(message: str, retry_after: int | None = None) -> ApiError:
     return ApiError(503, "ServiceUnavailable", message, retry_after=retry_after)
 
 
 def timeout(message: str, retry_after: int = 1, causes: Sequence[Cause] = ()) -> ApiError:
     return ApiError(
-        504, "Timeout", message, details={"causes": _listed(causes)} if causes else {}, retry_after=retry_after
+        504,
+        "Timeout",
+        message,
+        details={"causes": _listed(causes)} if causes else {},
+        retry_after=retry_after,
     )
 
 

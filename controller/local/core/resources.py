@@ -218,6 +218,7 @@ class Registry:
     def __init__(self, resources: Iterable[Resource] = BUILTIN) -> None:
         self._resources: dict[tuple[str, str, str], Resource] = {}
         self._kinds: dict[tuple[str, str, str], Resource] = {}
+        self._serving: dict[StorageKey, Resource | None] = {}
         self.revision = 0
         for resource in resources:
             self.add(resource)
@@ -233,11 +234,13 @@ class Registry:
             self._kinds.pop((old.group, old.version, old.kind), None)
         self._resources[key] = resource
         self._kinds[resource.group, resource.version, resource.kind] = resource
+        self._serving.clear()
         self.revision += 1
 
     def remove(self, resource: Resource) -> None:
         self._resources.pop((resource.group, resource.version, resource.plural), None)
         self._kinds.pop((resource.group, resource.version, resource.kind), None)
+        self._serving.clear()
         self.revision += 1
 
     def find(self, group: str, version: str, plural: str) -> Resource | None:
@@ -267,11 +270,15 @@ class Registry:
             key=lambda resource: (resource.group, version_priority(resource.version)),
         )
 
+    def serving(self, storage: StorageKey) -> Resource | None:
+        """The preferred served version of what is kept under one key."""
+        if storage not in self._serving:
+            self._serving[storage] = next(iter(self.of_storage(storage)), None)
+        return self._serving[storage]
+
     def of_group(self, group: str, version: str) -> list[Resource]:
         """The resources of one group version by plural, as discovery lists them."""
-        return sorted(
-            (r for r in self if r.group == group and r.version == version), key=lambda r: r.plural
-        )
+        return sorted((r for r in self if r.group == group and r.version == version), key=lambda r: r.plural)
 
 
 def version_priority(version: str) -> tuple[int, int, int, str]:

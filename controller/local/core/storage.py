@@ -44,6 +44,14 @@ class Journal(Protocol):
     def append(self, changes: Sequence[Change]) -> None: ...
 
 
+class Listener(Protocol):
+    """A watch, as storage knows it."""
+
+    def wake(self, change: Change) -> None: ...
+
+    def stop(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Write:
     """What is to be stored: `object` None deletes. Its metadata dict must be fresh, for the version is set in it."""
@@ -52,6 +60,17 @@ class Write:
     namespace: str
     name: str
     object: Object | None
+
+    @classmethod
+    def put(cls, storage: StorageKey, obj: Object) -> Write:
+        """Store `obj` under the name and namespace that it has."""
+        obj = {**obj, "metadata": dict(obj["metadata"])}
+        return cls(storage, obj["metadata"].get("namespace", ""), obj["metadata"]["name"], obj)
+
+    @classmethod
+    def drop(cls, storage: StorageKey, obj: Object) -> Write:
+        """Delete what is stored under the name and namespace of `obj`."""
+        return cls(storage, obj["metadata"].get("namespace", ""), obj["metadata"]["name"], None)
 
 
 def object_key(namespace: str, name: str) -> str:
@@ -70,7 +89,7 @@ class Collection:
         """The position of `changes[0]` among all changes since the start."""
         self.floor = floor
         """Every change after this version is in `changes`; what came before is forgotten."""
-        self.wakers: list[Callable[[Change], None]] = []
+        self.watches: list[Listener] = []
         self._window = window
 
     @property
@@ -80,7 +99,9 @@ class Collection:
 
     def position_after(self, version: int) -> int:
         """The position of the first change later than `version`."""
-        return self.offset + bisect.bisect_right(self.changes, version, key=lambda change: change.resource_version)
+        return self.offset + bisect.bisect_right(
+            self.changes, version, key=lambda change: change.resource_version
+        )
 
     def apply(self, change: Change) -> None:
         key = object_key(change.namespace, change.name)
@@ -101,6 +122,11 @@ class Collection:
         del self.changes[:count]
         self.offset += count
         self.floor = max(self.floor, version)
+
+    def end_watches(self) -> None:
+        """Let every watch of this collection end once it has shown what happened."""
+        for watch in tuple(self.watches):
+            watch.stop()
 
     def keys(self, namespace: str = "", order: list[str] | None = None) -> list[str]:
         """The keys in order, of one namespace or of all."""
@@ -130,6 +156,7 @@ class Storage:
 
     def __init__(self, journal: Journal | None = None, window: int = WINDOW) -> None:
         self.revision = 1
+        self._floor = 1
         self.journal = journal
         self.observers: list[Callable[[Change], None]] = []
         self._window = window
@@ -138,7 +165,7 @@ class Storage:
     def collection(self, storage: StorageKey) -> Collection:
         found = self._collections.get(storage)
         if found is None:
-            found = self._collections[storage] = Collection(self.revision, self._window)
+            found = self._collections[storage] = Collection(self._floor, self._window)
         return found
 
     def collections(self) -> Iterable[tuple[StorageKey, Collection]]:
@@ -164,8 +191,8 @@ class Storage:
         for change in changes:
             for observe in self.observers:
                 observe(change)
-            for wake in tuple(self._collections[change.storage].wakers):
-                wake(change)
+            for watch in tuple(self._collections[change.storage].watches):
+                watch.wake(change)
         return changes
 
     def _change(self, write: Write, version: int) -> Change:
@@ -183,11 +210,13 @@ class Storage:
 
     def load(self, objects: Iterable[tuple[StorageKey, Object]], revision: int) -> None:
         """Start from what a journal kept. The past is forgotten: older watches answer 410."""
-        self.revision = max(self.revision, revision)
+        self.revision = self._floor = max(self.revision, revision)
         self._collections = {}
         for storage, obj in objects:
             metadata = obj["metadata"]
-            self.collection(storage).objects[object_key(metadata.get("namespace", ""), metadata["name"])] = obj
+            self.collection(storage).objects[object_key(metadata.get("namespace", ""), metadata["name"])] = (
+                obj
+            )
         for collection in self._collections.values():
             collection.order = sorted(collection.objects)
 
@@ -202,5 +231,6 @@ class Storage:
 
     def forget(self, version: int | None = None) -> None:
         """Drop the past up to a version (None: all of it), as the real server's compaction does."""
+        self._floor = self.revision if version is None else version
         for collection in self._collections.values():
-            collection.forget(self.revision if version is None else version)
+            collection.forget(self._floor)

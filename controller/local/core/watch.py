@@ -65,7 +65,7 @@ class Watch:
         self._ending: errors.ApiError | None = None
         self._stopped = False
         self._dry = False
-        collection.wakers.append(self._wake)
+        collection.watches.append(self)
 
     def take(self, limit: int = 1000) -> list[Event]:
         """Up to `limit` events, none when nothing waits. After an ERROR event the watch is closed."""
@@ -133,7 +133,10 @@ class Watch:
                 assert change.previous is not None
                 obj = {
                     **change.previous,
-                    "metadata": {**change.previous["metadata"], "resourceVersion": str(change.resource_version)},
+                    "metadata": {
+                        **change.previous["metadata"],
+                        "resourceVersion": str(change.resource_version),
+                    },
                 }
         return Event(kind, self._shown(obj), change.resource_version)
 
@@ -143,7 +146,7 @@ class Watch:
     def _bookmark(self, annotations: dict[str, str] | None) -> Event:
         if self._position == self._collection.end and not self._initial:
             self._version = max(self._version, self._storage.revision)
-        metadata: dict[str, Any] = {"resourceVersion": str(self._version), "creationTimestamp": None}
+        metadata: dict[str, Any] = {"resourceVersion": str(self._version)}
         if annotations:
             metadata["annotations"] = annotations
         obj = {"kind": self._kind, "apiVersion": self._api_version, "metadata": metadata}
@@ -157,9 +160,10 @@ class Watch:
         if not self.closed:
             self.closed = True
             self._initial = []
-            self._collection.wakers.remove(self._wake)
+            self._collection.watches.remove(self)
 
-    def _wake(self, change: Change) -> None:
+    def wake(self, change: Change) -> None:
+        """Storage has a new change."""
         if not self._namespace or change.namespace == self._namespace:
             self._ready()
 

@@ -1,0 +1,191 @@
+"""From the body of a request to an object of the resource it was sent to."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from controller.local.core import errors, lifecycle
+from controller.local.core.builtin_schemas import structural_schema
+from controller.local.core.lifecycle import UndecodableError
+from controller.local.core.request import APPLY_PATCH, Request
+from controller.local.core.resources import Resource
+from controller.local.core.schema import SchemaError, Structural
+from controller.local.core.storage import Object
+from controller.local.core.strategy import Strategy
+from controller.local.core.structural import parse
+
+
+def schema_of(resource: Resource) -> Structural | None:
+    """The compiled schema of a resource; built-in ones are compiled when they are first needed."""
+    if resource.schema is not None or resource.custom:
+        return resource.schema
+    return _builtin_schema(resource.group, resource.version, resource.kind)
+
+
+@cache
+def _builtin_schema(group: str, version: str, kind: str) -> Structural | None:
+    schema = structural_schema(group, version, kind)
+    if schema is None:
+        return None
+    # Metadata is decoded by its own rules, and what only custom resources must keep to is not checked.
+    properties = {name: node for name, node in schema["properties"].items() if name != "metadata"}
+    causes: list[errors.Cause] = []
+    root = parse({**schema, "properties": properties}, "", causes)
+    if causes:
+        raise SchemaError(causes)
+    return Structural(root, None)
+
+
+def whole(request: Request, resource: Resource, strategy: Strategy) -> tuple[Object, tuple[str, ...]]:
+    """The object that a create or replace sent, completed with defaults, and the warnings to give.
+
+    Raises ApiError 400 where it is no object of this resource, and for unknown fields under Strict.
+    """
+    body = request.body
+    if not isinstance(body, dict):
+        detail = f"json: cannot unmarshal {_json_type(body)} into Go value of type {resource.kind}"
+        raise errors.bad_request(
+            f"the object provided is unrecognized (must be of type {resource.kind}): {detail}"
+        )
+    check_type(body, resource)
+    try:
+        obj, unknown = complete(body, resource, strategy)
+    except UndecodableError as error:
+        raise _unhandled(resource, body, str(error)) from None
+    return obj, field_warnings(request, resource, unknown)
+
+
+def patched(
+    document: Any, request: Request, resource: Resource, strategy: Strategy
+) -> tuple[Object, tuple[str, ...]]:
+    """The object that a patch made, completed with defaults, and the warnings to give."""
+    if not isinstance(document, dict):
+        raise _bad_patch(document, "the patched document is not an object")
+    try:
+        obj, unknown = complete(document, resource, strategy)
+    except UndecodableError as error:
+        raise _bad_patch(document, str(error)) from None
+    problems = [errors.invalid_value(key, document.get(key), f"must be {expected}")
+                for key, expected in (("apiVersion", resource.api_version), ("kind", resource.kind))
+                if document.get(key) != expected]  # fmt: skip
+    if problems:
+        kind = str(document.get("kind") or "")
+        raise errors.invalid(resource.group, kind, str(obj["metadata"].get("name") or ""), problems)
+    if request.field_validation == "Strict" and (unknown or request.duplicates):
+        raise _bad_patch(document, _strict(request.duplicates, unknown))
+    return obj, field_warnings(request, resource, unknown)
+
+
+def check_type(body: Object, resource: Resource) -> None:
+    """Raises ApiError 400 (422 for a custom resource of another kind) where `body` is of another type."""
+    version, kind = body.get("apiVersion"), body.get("kind")
+    if not resource.custom:
+        # Typed kinds may leave both out.
+        if (version or resource.api_version) != resource.api_version or (
+            kind or resource.kind
+        ) != resource.kind:
+            detail = f'no kind "{kind}" is registered for version "{version}"'
+            if version == resource.api_version:
+                detail = f"the kind of this resource is {resource.kind}"
+            raise _unhandled(resource, body, detail)
+        return
+    if not kind:
+        detail = f"Object 'Kind' is missing in '{errors.quoted(body)[:200]}'"
+        raise errors.bad_request(
+            f"the object provided is unrecognized (must be of type {resource.kind}): {detail}"
+        )
+    if version != resource.api_version:
+        raise errors.bad_request(
+            f"the API version in the data ({version or ''}) does not match "
+            f"the expected API version ({resource.api_version})"
+        )
+    if kind != resource.kind:
+        name = (body.get("metadata") or {}).get("name", "") if isinstance(body.get("metadata"), dict) else ""
+        cause = errors.invalid_value("kind", kind, f"must be {resource.kind}")
+        raise errors.invalid(resource.group, str(kind), str(name), [cause])
+
+
+def complete(body: Object, resource: Resource, strategy: Strategy) -> tuple[Object, list[str]]:
+    """`body` without unknown fields and with defaults, fresh at the top and in its metadata, and the paths dropped.
+
+    Raises UndecodableError where a part has a type that cannot be decoded at all.
+    """
+    metadata, unknown = lifecycle.decoded(body.get("metadata"))
+    obj: Object = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata}
+    for key, value in body.items():
+        obj.setdefault(key, value)
+    schema = schema_of(resource)
+    if schema is not None:
+        obj, dropped = schema.prune(obj)
+        unknown = [*unknown, *dropped]
+        obj = schema.default(obj)
+        if not resource.custom:
+            # A typed kind that does not decode is a bad request, not an invalid object.
+            for cause in schema.validate(obj):
+                if cause.reason == "FieldValueTypeInvalid":
+                    raise UndecodableError(f"{cause.field}: {cause.message}")
+    obj = strategy.default(resource, obj)
+    if obj["metadata"] is body.get("metadata"):
+        obj = {**obj, "metadata": dict(metadata)}
+    return obj, unknown
+
+
+def field_warnings(request: Request, resource: Resource, unknown: list[str]) -> tuple[str, ...]:
+    """The warnings for unknown and duplicate fields. Raises ApiError 400 for them under Strict."""
+    if not (unknown or request.duplicates) or request.field_validation == "Ignore":
+        return ()
+    if request.field_validation == "Strict":
+        raise _unhandled(resource, {}, _strict(request.duplicates, unknown))
+    return tuple(_field_problems(request.duplicates, unknown))
+
+
+def check_applied(body: Any, resource: Resource) -> tuple[Object, list[str]]:
+    """The configuration of a server-side apply, its metadata decoded and cleaned, and the unknown fields."""
+    if not isinstance(body, dict):
+        raise errors.bad_request("error decoding YAML: the applied configuration is not an object")
+    if (body.get("apiVersion"), body.get("kind")) != (resource.api_version, resource.kind):
+        group_version, kind = body.get("apiVersion") or "", body.get("kind") or ""
+        raise errors.bad_request(f"invalid object type: {group_version}, Kind={kind}")
+    try:
+        metadata, unknown = lifecycle.decoded(body.get("metadata"))
+    except UndecodableError as error:
+        raise errors.bad_request(f"error decoding {APPLY_PATCH}: {error}") from None
+    obj = {**body, "metadata": metadata}
+    schema = schema_of(resource)
+    if schema is not None:
+        _, dropped = schema.prune(obj)
+        unknown = [*unknown, *dropped]
+    if unknown:
+        # The real server names the first one, whatever the field validation.
+        raise errors.internal_plain(
+            f"failed to create typed patch object ({metadata.get('namespace', '')}/{metadata.get('name', '')}; "
+            f"{resource.api_version}, Kind={resource.kind}): .{unknown[0]}: field not declared in schema"
+        )
+    return obj, unknown
+
+
+def _field_problems(duplicates: tuple[str, ...], unknown: list[str]) -> list[str]:
+    return [f'duplicate field "{path}"' for path in duplicates] + [
+        f'unknown field "{path}"' for path in unknown
+    ]
+
+
+def _strict(duplicates: tuple[str, ...], unknown: list[str]) -> str:
+    return f"strict decoding error: {', '.join(_field_problems(duplicates, unknown))}"
+
+
+def _unhandled(resource: Resource, body: Object, detail: str) -> errors.ApiError:
+    kind = body.get("kind") or resource.kind
+    version = str(body.get("apiVersion") or resource.api_version).rpartition("/")[2]
+    return errors.bad_request(
+        f'{kind} in version "{version}" cannot be handled as a {resource.kind}: {detail}'
+    )
+
+
+def _bad_patch(document: Any, detail: str) -> errors.ApiError:
+    return errors.invalid("", "", "", [errors.invalid_value("patch", errors.quoted(document), detail)])
+
+
+def _json_type(value: Any) -> str:
+    return {list: "array", str: "string", bool: "bool", type(None): "null"}.get(type(value), "number")
