@@ -554,9 +554,9 @@ def _turning_points(
         notices.append(Notice(stalled.reason, stalled.message, warning=True))
     admitted = after.conditions["Admitted"]
     was = before.conditions["Admitted"]
-    if admitted is not None and admitted.reason == "WaitingForCapacity":
-        if was is None or was.reason != admitted.reason:
-            notices.append(Notice(admitted.reason, admitted.message))
+    waits = admitted is not None and admitted.reason == "WaitingForCapacity"
+    if admitted is not None and waits and (was is None or was.reason != admitted.reason):
+        notices.append(Notice(admitted.reason, admitted.message))
     end = after.lease_end
     if end is not None and now >= end - LEASE_WARNING and deployment.meta.deleted is None:
         # The recorder folds repetitions of one notice into one Event.

@@ -386,7 +386,7 @@ def _idle(node: Node, status: NodeStatus, now: datetime) -> NodePlan:
 
 
 def _down(booted: Condition, ready: Condition | None = None) -> list[Condition]:
-    """The conditions of a node whose machine does not run: all stages are false for the first one's reason."""
+    """Of a node whose machine does not run: every stage is false, for the reason of the first."""
     later = [false(type, booted.reason, "its machine does not run") for type in STAGES[1:]]
     ready = ready or false("Ready", booted.reason, booted.message)
     return [true("Assigned", "Assigned"), booted, *later, ready]

@@ -104,10 +104,10 @@ class Feed:
         self, key: Key, sides: tuple[Entry | None, Entry | None]
     ) -> list[tuple[Key, float]]:
         concerned: list[tuple[Key, float]] = [(user, 0) for user in self.store.users(key)]
-        for entry in sides:
-            for target in references(entry.parsed) if entry is not None else ():
-                if target is not ANY_TESTBED:
-                    concerned.append((target, 0 if target.kind is COMPOSITION else TESTBED_NEWS))
+        targets = {target for entry in sides if entry is not None for target in references(entry.parsed)}
+        concerned += [
+            (target, 0 if target.kind is COMPOSITION else TESTBED_NEWS) for target in targets - {ANY_TESTBED}
+        ]
         return concerned
 
 

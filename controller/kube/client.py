@@ -1,0 +1,153 @@
+"""`Api` over HTTP, by the asyncio client of the `kubernetes` package.
+
+Its generated classes parse every answer into model objects, several times the cost of the JSON; here only
+its transport is used: kubeconfig or service account, TLS, connection pool, refreshed tokens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import aiohttp
+import orjson
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client.exceptions import ApiException
+
+from controller.kube.api import ApiError, Listing, Unreachable, refusal
+from controller.model.kinds import Kind
+from controller.model.meta import Object
+
+CHUNK = 500
+"""Objects in one page of a list."""
+TIME_LIMIT = 30.0
+CONNECT_LIMIT = 10.0
+FIELD_MANAGER = "nxc-controller"
+
+
+class Client:
+    """An API server, reached by a kubernetes client `Configuration`."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        configuration.connection_pool_maxsize = max(32, configuration.connection_pool_maxsize or 0)
+        self._client = ApiClient(configuration)
+        self._host = configuration.host
+
+    @property
+    def server(self) -> str:
+        """The URL of the server, for messages."""
+        return str(self._host)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.close()  # type: ignore[no-untyped-call]
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Object:
+        """See `Api.get`."""
+        return await self.request("GET", path(kind, namespace, name))
+
+    async def list(self, kind: Kind, *, namespace: str = "") -> Listing:
+        """See `Api.list`."""
+        items: list[Object] = []
+        token = ""
+        while True:
+            query = {"limit": str(CHUNK)} | ({"continue": token} if token else {})
+            page = await self.request("GET", path(kind, namespace), query=query)
+            items += page.get("items") or ()
+            metadata = page.get("metadata") or {}
+            token = metadata.get("continue") or ""
+            if not token:
+                return Listing(tuple(items), metadata.get("resourceVersion", ""))
+
+    async def create(self, kind: Kind, obj: Object) -> Object:
+        """See `Api.create`."""
+        namespace = (obj["metadata"].get("namespace") or "") if kind.namespaced else ""
+        query = {"fieldManager": FIELD_MANAGER}
+        return await self.request("POST", path(kind, namespace), query=query, body=obj)
+
+    async def patch(
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        patch: Mapping[str, Any],
+        *,
+        subresource: str = "",
+    ) -> Object:
+        """See `Api.patch`."""
+        target = path(kind, namespace, name) + (f"/{subresource}" if subresource else "")
+        return await self.request(
+            "PATCH",
+            target,
+            query={"fieldManager": FIELD_MANAGER},
+            body=patch,
+            content_type="application/merge-patch+json",
+        )
+
+    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
+        """See `Api.delete`. Dependents go in the background (garbage collection)."""
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": uid},
+            "propagationPolicy": "Background",
+        }
+        await self.request("DELETE", path(kind, namespace, name), body=options)
+
+    async def request(
+        self,
+        method: str,
+        target: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+    ) -> dict[str, Any]:
+        """One request; the JSON it is answered with. Raises `ApiError`."""
+        headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": FIELD_MANAGER}
+        rest = self._client
+        url = rest.configuration.host + target + (f"?{urlencode(query)}" if query else "")
+        try:
+            await rest.update_params_for_auth(headers, [], ["BearerToken"], target, method, body)
+            response = await rest.rest_client.request(  # type: ignore[no-untyped-call]
+                method,
+                url,
+                headers=headers,
+                body=body,
+                _request_timeout=aiohttp.ClientTimeout(total=TIME_LIMIT, sock_connect=CONNECT_LIMIT),
+            )
+            data = await response.read()
+        except TimeoutError:
+            raise Unreachable(f"{self.server} did not answer within {TIME_LIMIT:.0f} s") from None
+        except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
+            raise Unreachable(f"cannot reach {self.server}: {error}") from error
+        except ApiException as error:
+            raise Unreachable(f"cannot ask {self.server}: {error.reason}") from error
+        return _answer(response.status, response.headers, data, method, target)
+
+
+def _answer(status: int, headers: Mapping[str, str], data: bytes, method: str, target: str) -> dict[str, Any]:
+    try:
+        content = orjson.loads(data)
+    except json.JSONDecodeError:
+        # a proxy's page, or an answer cut short
+        text = data[:200].decode(errors="replace")
+        raise ApiError(status, "NotJson", f"{method} {target} gave HTTP {status}: {text!r}") from None
+    if status < 400 and isinstance(content, dict):
+        return content
+    after = headers.get("Retry-After", "")
+    raise refusal(
+        status,
+        content if isinstance(content, dict) else {},
+        retry_after=float(after) if after.isdecimal() else None,
+    )
+
+
+def path(kind: Kind, namespace: str = "", name: str = "") -> str:
+    """The URL path of a collection, or of one object."""
+    root = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
+    scope = f"/namespaces/{quote(namespace, safe='')}" if namespace and kind.namespaced else ""
+    return f"{root}{scope}/{kind.plural}" + (f"/{quote(name, safe='')}" if name else "")
