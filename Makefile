@@ -6,7 +6,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 SEEDS ?= 20000
 PYTEST_ARGS ?=
 
-.PHONY: help demo test soak bench lint format types layers docs wheel clean install
+.PHONY: help demo test soak bench lint format types layers docs chart wheel clean install
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -42,6 +42,11 @@ layers: install ## who may import whom
 
 docs: install ## docs/api-reference.md from crds/
 	python .ci/api_reference.py crds docs/api-reference.md
+
+chart: install ## charts/ through helm, which is unpacked into .venv where there is none
+	@command -v helm >/dev/null || python .ci/unpack.py helm .venv/bin/helm
+	helm lint --quiet charts/nxc-controller --set image.repository=example.org/nxc-controller
+	pytest -q tests/conformance/test_chart.py
 
 wheel: install ## builds dist/*.whl and looks inside
 	.ci/wheel
