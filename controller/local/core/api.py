@@ -69,7 +69,7 @@ class ApiCore:
     ) -> None:
         """`clock` gives aware times; `new_uid` fresh UUIDs; `new_suffix` five characters for generateName.
 
-        `root_ca` (PEM) goes into the configmap kube-root-ca.crt of every namespace, which is left out if empty.
+        `root_ca` (PEM) goes into the configmap kube-root-ca.crt of every namespace; without it there is none.
         `admit` may refuse a write (escalation checks); `review` answers access reviews. `window` is how many
         changes of each resource are remembered for watches.
         """
@@ -126,8 +126,8 @@ class ApiCore:
             key = places.get((obj["apiVersion"], obj["kind"]))
             if key is None:
                 raise ValueError(
-                    f"the stored {obj['kind']} {obj['metadata']['name']!r} ({obj['apiVersion']}) belongs to no "
-                    "resource: its CustomResourceDefinition is missing from the stored state"
+                    f"the stored {obj['kind']} {obj['metadata']['name']!r} ({obj['apiVersion']}) belongs to "
+                    "no resource: its CustomResourceDefinition is missing from the stored state"
                 )
             placed.append((key, obj))
         self.storage.load(placed, resource_version)
@@ -138,7 +138,7 @@ class ApiCore:
                 self._namespaces.wake(obj["metadata"]["name"])
 
     def resource(self, request: Request) -> Resource:
-        """What a request is about. Raises ApiError 404 where nothing is served there, 405 for a wrong verb."""
+        """What a request is about. Raises ApiError 404 where nothing is served, 405 for a wrong verb."""
         resource = self.registry.find(request.group, request.version, request.plural)
         if resource is None or (request.subresource and request.subresource not in resource.subresources):
             raise errors.no_such_path()
@@ -168,7 +168,7 @@ class ApiCore:
             self._definitions.settle()
 
     def watch(self, request: Request) -> Watch:
-        """Open a watch. Raises ApiError where the request is wrong; a version too old shows as an ERROR event."""
+        """Open a watch. Raises ApiError where the request is wrong; too old a version is an ERROR event."""
         return self.reader.watch(request, self.resource(request))
 
     def step(self) -> bool:

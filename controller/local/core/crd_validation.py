@@ -20,7 +20,7 @@ _IMMUTABLE = "field is immutable"
 
 
 def schema_path(versions: list[Any], index: int) -> str:
-    """Where messages say the schema of a version is: one schema common to all versions counts as the spec's."""
+    """Where messages say the schema of a version is: one common to all versions counts as the spec's."""
     schemas = [version.get("schema") for version in versions]
     if all(schema == schemas[0] for schema in schemas):
         return "spec.validation.openAPIV3Schema"
@@ -134,7 +134,10 @@ def _selectable_causes(version: Object, path: str) -> Iterator[Cause]:
         elif json_path.split(".")[1] == "metadata":
             yield errors.invalid_value(at, json_path, "must not point to fields in metadata")
         elif _type_at(schema, json_path.split(".")[1:]) not in ("string", "integer", "boolean"):
-            detail = "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed."
+            detail = (
+                "must point to a field of type string, boolean or integer. "
+                "Enum string fields and strings with formats are allowed."
+            )
             yield errors.invalid_value(at, json_path, detail)
         elif json_path in seen:
             yield errors.duplicate_value(at, json_path)

@@ -107,7 +107,7 @@ def check_type(body: Object, resource: Resource) -> None:
 
 
 def complete(body: Object, resource: Resource, strategy: Strategy) -> tuple[Object, list[str]]:
-    """`body` without unknown fields and with defaults, fresh at the top and in its metadata, and the paths dropped.
+    """`body` without unknown fields and with defaults, fresh at the top and in its metadata; what was dropped.
 
     Raises UndecodableError where a part has a type that cannot be decoded at all.
     """
@@ -158,9 +158,10 @@ def check_applied(body: Any, resource: Resource) -> tuple[Object, list[str]]:
         unknown = [*unknown, *dropped]
     if unknown:
         # The real server names the first one, whatever the field validation.
+        what = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}; {resource.api_version}"
         raise errors.internal_plain(
-            f"failed to create typed patch object ({metadata.get('namespace', '')}/{metadata.get('name', '')}; "
-            f"{resource.api_version}, Kind={resource.kind}): .{unknown[0]}: field not declared in schema"
+            f"failed to create typed patch object ({what}, Kind={resource.kind}): "
+            f".{unknown[0]}: field not declared in schema"
         )
     return obj, unknown
 

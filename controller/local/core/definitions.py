@@ -1,6 +1,6 @@
 """CustomResourceDefinitions: checked, given their names, served, changed under live objects, and removed.
 
-Source: k8s.io/apiextensions-apiserver `apis/apiextensions/validation`, `controller/{status,finalizer,establish}`.
+Source: k8s.io/apiextensions-apiserver `apis/apiextensions/validation`, `controller/{status,finalizer}`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _compiled(schema: bytes, path: str) -> Structural:
 class DefinitionStrategy(Strategy):
     """Defaults and checks of a definition itself."""
 
-    def default(self, resource: Resource, obj: Object) -> Object:
+    def default(self, resource: Resource, obj: Object, /) -> Object:
         obj = super().default(resource, obj)
         spec = obj.get("spec")
         if not isinstance(spec, dict) or not isinstance(spec.get("names"), dict):
@@ -59,7 +59,7 @@ class DefinitionStrategy(Strategy):
         conversion = spec.get("conversion") or {"strategy": "None"}
         return {**obj, "spec": {**spec, "names": names, "conversion": conversion}}
 
-    def prepare_create(self, resource: Resource, obj: Object) -> Object:
+    def prepare_create(self, _resource: Resource, obj: Object, /) -> Object:
         status = {
             "conditions": [],
             "acceptedNames": {"plural": "", "kind": ""},
@@ -67,7 +67,7 @@ class DefinitionStrategy(Strategy):
         }
         return {**obj, "status": status}
 
-    def prepare_update(self, resource: Resource, obj: Object, live: Object, subresource: str) -> Object:
+    def prepare_update(self, resource: Resource, obj: Object, live: Object, subresource: str, /) -> Object:
         obj = super().prepare_update(resource, obj, live, subresource)
         if subresource:
             return obj
@@ -77,7 +77,7 @@ class DefinitionStrategy(Strategy):
             return obj
         return {**obj, "status": {**(obj.get("status") or {}), "storedVersions": [*known, *added]}}
 
-    def validate(self, resource: Resource, obj: Object, live: Object | None) -> list[Cause]:
+    def validate(self, _resource: Resource, obj: Object, live: Object | None, /) -> list[Cause]:
         causes = definition_causes(obj, live)
         versions = (obj.get("spec") or {}).get("versions") or []
         if causes:
@@ -98,7 +98,7 @@ class DefinitionStrategy(Strategy):
         condition = ("Terminating", "True", "InstanceDeletionPending", message)
         return _with_conditions({**obj, "metadata": metadata}, [condition], now)
 
-    def holds(self, obj: Object) -> bool:
+    def holds(self, _obj: Object, /) -> bool:
         return True
 
 

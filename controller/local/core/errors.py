@@ -222,7 +222,7 @@ def gone(message: str) -> ApiError:
 
 
 def expired(message: str, *, continue_token: str = "") -> ApiError:
-    """410: the version asked for has left the window. A `continue_token` lets a list go on, inconsistently."""
+    """410: the version asked for has left the window. With a `continue_token` a list can go on."""
     return ApiError(
         410, "Expired", message, metadata={"continue": continue_token} if continue_token else None
     )

@@ -1,8 +1,8 @@
 """Owner references: dependents go with their owners.
 
-Background: the owner goes at once, its dependents after it. Foreground: the owner waits, with a finalizer, until
-the dependents that block it are gone. Orphan: the dependents are cut loose and stay. An owner counts as absent
-when no object of its kind, name and uid exists in the dependent's own namespace (or cluster-wide).
+Background: the owner goes at once, its dependents after it. Foreground: the owner waits, with a finalizer,
+until the dependents that block it are gone. Orphan: the dependents are cut loose and stay. An owner counts as
+absent when no object of its kind, name and uid exists in the dependent's own namespace (or cluster-wide).
 
 Source: k8s.io/kubernetes `controller/garbagecollector`; Kubernetes, "Owners and Dependents".
 """
@@ -33,7 +33,7 @@ class Place(NamedTuple):
 
 
 class Collector:
-    """Looks at one object a step: at dependents whose owners changed, and at owners that wait for dependents."""
+    """Looks at one object a step: a dependent whose owners changed, or an owner that waits for dependents."""
 
     def __init__(self, storage: Storage, registry: Registry, writer: Writer, remover: Remover) -> None:
         self._storage = storage
@@ -105,7 +105,7 @@ class Collector:
         waiting = any(state == "waiting" for _, state in states)
         dependents = list(self._dependents.get(obj["metadata"]["uid"], ()))
         if waiting and dependents:
-            # A dependent that itself waits for dependents may close a circle: unblock this one's owners first.
+            # A dependent that itself waits for dependents may close a circle: stop blocking the owners.
             if any(self._is_awaiting(dependent) for dependent in dependents):
                 unblocked = [{**owner, "blockOwnerDeletion": False} for owner in owners]
                 self._amend(place, obj, ownerReferences=unblocked)
@@ -162,7 +162,7 @@ class Collector:
         return "solid"
 
     def _owner_place(self, namespace: str, owner: dict[str, Any]) -> Place | None:
-        """Where the owner would be; None where its kind is not served, or is namespaced and the dependent is not."""
+        """Where the owner would be; None for a kind not served, or namespaced while the dependent is not."""
         resource = self._registry.by_api_version(owner["apiVersion"], owner["kind"])
         if resource is None or (resource.namespaced and not namespace):
             return None

@@ -1,6 +1,6 @@
-"""The rules of metadata: what the server sets, what a client may change, when a finalizer holds an object back.
+"""The rules of metadata: what the server sets, what a client may change, when a finalizer holds.
 
-Source: k8s.io/apimachinery `api/validation/objectmeta.go`, k8s.io/apiserver `registry/rest/{create,update,delete}.go`.
+Source: k8s.io/apimachinery `api/validation/objectmeta.go`, k8s.io/apiserver `registry/rest/`.
 Functions that return metadata return a fresh dict; none changes its arguments.
 """
 
@@ -22,7 +22,6 @@ ANNOTATIONS_LIMIT = 256 * 1024
 """Bytes of all annotations of one object together."""
 
 
-
 class UndecodableError(Exception):
     """A part of an object has a type from which the server cannot even read it; the text is the server's."""
 
@@ -38,6 +37,14 @@ _STRINGS = frozenset(
         "creationTimestamp",
         "deletionTimestamp",
     )
+)
+_IMMUTABLE = (
+    "name",
+    "namespace",
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
 )
 _MAPS = frozenset(("labels", "annotations"))
 _INTEGERS = frozenset(("generation", "deletionGracePeriodSeconds"))
@@ -58,7 +65,7 @@ def timestamp(moment: datetime) -> str:
 
 
 def decoded(metadata: Any) -> tuple[Metadata, list[str]]:
-    """Metadata from a request: a fresh dict of the known fields, nulls left out, and the paths of unknown ones.
+    """Metadata from a request: a fresh dict of the known fields without nulls, and the paths of the unknown.
 
     Raises UndecodableError where a field has the wrong type.
     """
@@ -181,7 +188,7 @@ def _keep(metadata: Metadata, live: Metadata, key: str) -> None:
 
 
 def spec_changed(new: Object, live: Object, resource: Resource) -> bool:
-    """Whether `generation` has to grow: anything but the metadata and, where it is a subresource, the status."""
+    """Whether `generation` has to grow: for anything but metadata and, where a subresource, the status."""
     for key in new.keys() | live.keys():
         if key == "metadata" or (key == "status" and resource.has_status):
             continue
@@ -282,17 +289,11 @@ def _name_causes(metadata: Metadata, name_errors: Callable[[str], Sequence[str]]
 
 
 def _immutable_causes(metadata: Metadata, live: Metadata) -> list[Cause]:
-    causes = []
-    for key in (
-        "name",
-        "namespace",
-        "uid",
-        "creationTimestamp",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-    ):
-        if metadata.get(key) != live.get(key):
-            causes.append(errors.invalid_value(f"metadata.{key}", metadata.get(key), "field is immutable"))
+    causes = [
+        errors.invalid_value(f"metadata.{key}", metadata.get(key), "field is immutable")
+        for key in _IMMUTABLE
+        if metadata.get(key) != live.get(key)
+    ]
     if "deletionTimestamp" in live:
         known = live.get("finalizers", ())
         added = [finalizer for finalizer in metadata.get("finalizers", ()) if finalizer not in known]
@@ -324,9 +325,10 @@ def _owner_causes(owners: list[dict[str, Any]]) -> list[Cause]:
             causes.append(errors.invalid_value("metadata.ownerReferences", owner, detail))
         if owner.get("controller"):
             if controller is not None:
+                both = " and ".join(f"{one.get('kind')}/{one.get('name')}" for one in (controller, owner))
                 detail = (
-                    'Only one reference can have Controller set to true. Found "true" in references for '
-                    f"{controller.get('kind')}/{controller.get('name')} and {owner.get('kind')}/{owner.get('name')}"
+                    "Only one reference can have Controller set to true. "
+                    f'Found "true" in references for {both}'
                 )
                 causes.append(errors.invalid_value("metadata.ownerReferences", owners, detail))
                 break

@@ -28,27 +28,48 @@ CONFIG_MAPS: StorageKey = ("", "configmaps")
 ACCOUNT = "default"
 ROOT_CA = "kube-root-ca.crt"
 
+_NOTHING_FAILED = (
+    (
+        "NamespaceDeletionDiscoveryFailure",
+        "False",
+        "ResourcesDiscovered",
+        "All resources successfully discovered",
+    ),
+    (
+        "NamespaceDeletionGroupVersionParsingFailure",
+        "False",
+        "ParsedGroupVersions",
+        "All legacy kube types successfully parsed",
+    ),
+    (
+        "NamespaceDeletionContentFailure",
+        "False",
+        "ContentDeleted",
+        "All content successfully deleted, may be waiting on finalization",
+    ),
+)
+
 
 class NamespaceStrategy(Strategy):
     """A namespace has finalizers in its spec, and a phase."""
 
-    def name_errors(self, resource: Resource) -> Callable[[str], Sequence[str]]:
+    def name_errors(self, _resource: Resource, /) -> Callable[[str], Sequence[str]]:
         return names.label_errors
 
-    def default(self, resource: Resource, obj: Object) -> Object:
+    def default(self, _resource: Resource, obj: Object, /) -> Object:
         name = obj["metadata"].get("name")
         labels = obj["metadata"].get("labels", {})
         if not name or labels.get(NAME_LABEL) == name:
             return obj
         return {**obj, "metadata": {**obj["metadata"], "labels": {**labels, NAME_LABEL: name}}}
 
-    def prepare_create(self, resource: Resource, obj: Object) -> Object:
+    def prepare_create(self, _resource: Resource, obj: Object, /) -> Object:
         finalizers = list((obj.get("spec") or {}).get("finalizers") or ())
         if FINALIZER not in finalizers:
             finalizers.append(FINALIZER)
         return {**obj, "spec": {"finalizers": finalizers}, "status": {"phase": "Active"}}
 
-    def prepare_update(self, resource: Resource, obj: Object, live: Object, subresource: str) -> Object:
+    def prepare_update(self, resource: Resource, obj: Object, live: Object, subresource: str, /) -> Object:
         if subresource == "finalize":
             return with_field(with_field(live, "metadata", obj), "spec", obj)
         obj = super().prepare_update(resource, obj, live, subresource)
@@ -64,12 +85,12 @@ class NamespaceStrategy(Strategy):
             del metadata["finalizers"]
         return {**obj, "metadata": metadata, "status": {**obj.get("status", {}), "phase": "Terminating"}}
 
-    def may_delete(self, obj: Object) -> None:
+    def may_delete(self, obj: Object, /) -> None:
         name = obj["metadata"]["name"]
         if name in IMMORTAL:
             raise errors.forbidden("", "namespaces", name, "this namespace may not be deleted")
 
-    def holds(self, obj: Object) -> bool:
+    def holds(self, obj: Object, /) -> bool:
         return bool((obj.get("spec") or {}).get("finalizers"))
 
 
@@ -200,12 +221,20 @@ class Namespaces:
             f"{finalizer} in {count} resource instances" for finalizer, count in sorted(holders.items())
         )
         wanted = [
-            ("NamespaceDeletionDiscoveryFailure", "False", "ResourcesDiscovered", "All resources successfully discovered"),
-            ("NamespaceDeletionGroupVersionParsingFailure", "False", "ParsedGroupVersions", "All legacy kube types successfully parsed"),
-            ("NamespaceDeletionContentFailure", "False", "ContentDeleted", "All content successfully deleted, may be waiting on finalization"),
-            ("NamespaceContentRemaining", "True", "SomeResourcesRemain", f"Some resources are remaining: {kinds}"),
-            ("NamespaceFinalizersRemaining", "True", "SomeFinalizersRemain", f"Some content in the namespace has finalizers remaining: {held}"),
-        ]  # fmt: skip
+            *_NOTHING_FAILED,
+            (
+                "NamespaceContentRemaining",
+                "True",
+                "SomeResourcesRemain",
+                f"Some resources are remaining: {kinds}",
+            ),
+            (
+                "NamespaceFinalizersRemaining",
+                "True",
+                "SomeFinalizersRemain",
+                f"Some content in the namespace has finalizers remaining: {held}",
+            ),
+        ]
         now = self._writer.now()
         before = {condition["type"]: condition for condition in namespace["status"].get("conditions", ())}
         conditions: list[dict[str, Any]] = []

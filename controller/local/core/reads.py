@@ -15,15 +15,16 @@ from controller.local.core.resources import Resource
 from controller.local.core.storage import Object, Storage
 from controller.local.core.watch import Match, Watch
 
-TOKEN_VERSION = "meta.k8s.io/v1"
+CONTINUE_VERSION = "meta.k8s.io/v1"
 ANY_VERSION = -1
 """The version in a continue token that goes on with whatever there is now."""
 TOO_OLD_LIST = "The resourceVersion for the provided list is too old."
-TOO_OLD_TOKEN = (
-    "The provided continue parameter is too old to display a consistent list result. You can start a new list "
-    "without the continue parameter, or use the continue token in this response to retrieve the remainder of the "
-    "results. Continuing with the provided token results in an inconsistent list - objects that were created, "
-    "modified, or deleted between the time the first chunk was returned and now may show up in the list."
+TOO_OLD_CONTINUE = (
+    "The provided continue parameter is too old to display a consistent list result. "
+    "You can start a new list without the continue parameter, or use the continue token in this response to "
+    "retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - "
+    "objects that were created, modified, or deleted between the time the first chunk was returned and now "
+    "may show up in the list."
 )
 
 
@@ -89,7 +90,7 @@ class Reader:
             if version == ANY_VERSION:
                 return current, start, False
             token = _token(ANY_VERSION, start.removesuffix("\0"))
-            return self._past(version, resource, TOO_OLD_TOKEN, token), start, True
+            return self._past(version, resource, TOO_OLD_CONTINUE, token), start, True
         if request.resource_version in ("", "0"):
             return current, "", False
         version = _version(request.resource_version, _bad_list_version)
@@ -169,7 +170,7 @@ def _in_form(test: Match, resource: Resource) -> Match:
 def _page(
     objects: dict[str, Object], keys: list[str], first: int, match: Match | None, limit: int
 ) -> tuple[list[Object], int]:
-    """Up to `limit` (0: all) matching objects from index `first`, and the index after the last one looked at."""
+    """Up to `limit` (0: all) matching objects from index `first`, and the index after the last one seen."""
     if match is None:
         last = len(keys) if limit <= 0 else min(len(keys), first + limit)
         return [objects[key] for key in keys[first:last]], last
@@ -185,7 +186,7 @@ def _page(
 
 def _token(version: int, key: str) -> str:
     """A continue token: go on after `key`, at `version`."""
-    token = {"v": TOKEN_VERSION, "rv": version, "start": f"{key}\0"}
+    token = {"v": CONTINUE_VERSION, "rv": version, "start": f"{key}\0"}
     return base64.urlsafe_b64encode(json.dumps(token, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
@@ -193,7 +194,7 @@ def _parse_token(text: str) -> tuple[int, str]:
     try:
         token = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         version, start = token["rv"], token["start"]
-        if token["v"] != TOKEN_VERSION or type(version) is not int or type(start) is not str or not start:
+        if token["v"] != CONTINUE_VERSION or type(version) is not int or type(start) is not str or not start:
             raise ValueError("not a continue token of this server")
     except (ValueError, KeyError, TypeError) as error:
         message = f"invalid continue token: continue key is not valid: {error}"

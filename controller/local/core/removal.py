@@ -1,6 +1,6 @@
 """Delete: at once, or as soon as the last finalizer is gone.
 
-Source: k8s.io/apiserver `registry/generic/registry/store.go`; Kubernetes, "Garbage Collection" (propagation policies).
+Source: k8s.io/apiserver `registry/generic/registry/store.go`; Kubernetes, "Garbage Collection" (policies).
 """
 
 from __future__ import annotations
@@ -101,16 +101,17 @@ class DeleteOptions:
         metadata, wanted = live["metadata"], self.preconditions
         if wanted is None:
             return
+        version = metadata["resourceVersion"]
         message = ""
         if wanted.uid and wanted.uid != metadata["uid"]:
             message = (
                 f"the UID in the precondition ({wanted.uid}) does not match the UID in record "
                 f"({metadata['uid']}). The object might have been deleted and then recreated"
             )
-        elif wanted.resource_version and wanted.resource_version != metadata["resourceVersion"]:
+        elif wanted.resource_version and wanted.resource_version != version:
             message = (
-                f"the ResourceVersion in the precondition ({wanted.resource_version}) does not match the "
-                f"ResourceVersion in record ({metadata['resourceVersion']}). The object might have been modified"
+                f"the ResourceVersion in the precondition ({wanted.resource_version}) does not match "
+                f"the ResourceVersion in record ({version}). The object might have been modified"
             )
         if message:
             raise errors.conflict(resource.group, resource.kind, metadata["name"], message)

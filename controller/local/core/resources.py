@@ -32,7 +32,7 @@ class Resource:
     """One served resource in one version.
 
     `storage` is the (group, plural) under which objects are kept: all versions of one resource share it, and
-    events.k8s.io events are core events in another dress. `storage_version` is the apiVersion of what is kept.
+    events.k8s.io events are core events in another form. `storage_version` is the apiVersion of what is kept.
     `schema` is the compiled structural schema (None: not checked), `openapi` the schema as it was written.
     """
 
@@ -213,7 +213,7 @@ BUILTIN: tuple[Resource, ...] = (
 
 
 class Registry:
-    """All served resources. `revision` grows with every change, so that discovery may be cached against it."""
+    """All served resources. `revision` grows with every change, so that discovery may be cached by it."""
 
     def __init__(self, resources: Iterable[Resource] = BUILTIN) -> None:
         self._resources: dict[tuple[str, str, str], Resource] = {}
@@ -282,7 +282,7 @@ class Registry:
 
 
 def version_priority(version: str) -> tuple[int, int, int, str]:
-    """Sort key by which v2 comes before v1, v1 before v1beta2, v1beta2 before v1alpha1, all else last by name.
+    """Sort key: v2 before v1, v1 before v1beta2, v1beta2 before v1alpha1, all else last by name.
 
     Source: k8s.io/apimachinery/pkg/version CompareKubeAwareVersionStrings.
     """

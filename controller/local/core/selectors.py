@@ -14,7 +14,8 @@ from controller.local.core import errors, names
 from controller.local.core.resources import Resource
 
 Match = Callable[[dict[str, Any]], bool]
-_TOKEN = re.compile(r"\s*(==|!=|[=!,()<>]|[^\s=!,()<>]+)")
+_WORD = re.compile(r"\s*(==|!=|[=!,()<>]|[^\s=!,()<>]+)")
+_INTEGER = re.compile(r"[+-]?[0-9]+")
 _SYMBOLS = frozenset(("=", "==", "!=", "!", ",", "(", ")", "<", ">"))
 _OPERATORS = {"=": "=", "==": "=", "!=": "!=", "in": "in", "notin": "notin", ">": "gt", "<": "lt"}
 
@@ -38,7 +39,7 @@ class Requirement:
                 return value is not None
             case "!":
                 return value is None
-        if value is None or not re.fullmatch(r"[+-]?[0-9]+", value):
+        if value is None or not _INTEGER.fullmatch(value):
             return False
         bound = int(self.values[0])
         return int(value) > bound if self.operator == "gt" else int(value) < bound
@@ -65,33 +66,33 @@ def parse_labels(text: str) -> list[Requirement]:
 
 class _LabelParser:
     def __init__(self, text: str) -> None:
-        self._tokens = _TOKEN.findall(text)
+        self._words = _WORD.findall(text)
         self._position = 0
 
     def parse(self) -> list[Requirement]:
         requirements = []
         while True:
-            token = self._peek()
-            if token != "!" and (token in _SYMBOLS or not token):
+            word = self._peek()
+            if word != "!" and (word in _SYMBOLS or not word):
                 expected = "!, identifier, or 'end of string'" if not requirements else "identifier after ','"
-                raise errors.bad_request(f"found '{token}', expected: {expected}")
+                raise errors.bad_request(f"found '{word}', expected: {expected}")
             try:
                 requirements.append(self._requirement())
             except ValueError as error:
                 raise errors.bad_request(f"unable to parse requirement: {error}") from None
-            token = self._next()
-            if not token:
+            word = self._next()
+            if not word:
                 return requirements
-            if token != ",":
-                raise errors.bad_request(f"found '{token}', expected: ',' or 'end of string'")
+            if word != ",":
+                raise errors.bad_request(f"found '{word}', expected: ',' or 'end of string'")
 
     def _peek(self) -> str:
-        return self._tokens[self._position] if self._position < len(self._tokens) else ""
+        return self._words[self._position] if self._position < len(self._words) else ""
 
     def _next(self) -> str:
-        token = self._peek()
+        word = self._peek()
         self._position += 1
-        return token
+        return word
 
     def _requirement(self) -> Requirement:
         negated = self._peek() == "!"
@@ -111,44 +112,43 @@ class _LabelParser:
         if operator is None:
             raise ValueError(f"found '{word}', expected: in, notin, =, ==, !=, gt, lt")
         values = self._set() if operator in ("in", "notin") else (self._value(),)
-        if operator in ("gt", "lt"):
-            if not re.fullmatch(r"[+-]?[0-9]+", values[0]):
-                problem = "for 'Gt', 'Lt' operators, the value must be an integer"
-                raise ValueError(f"values[0]: Invalid value: {errors.quoted(values[0])}: {problem}")
+        if operator in ("gt", "lt") and not _INTEGER.fullmatch(values[0]):
+            problem = "for 'Gt', 'Lt' operators, the value must be an integer"
+            raise ValueError(f"values[0]: Invalid value: {errors.quoted(values[0])}: {problem}")
         for index, value in enumerate(values):
             for problem in names.label_value_errors(value):
                 raise ValueError(f"values[{index}][{key}]: Invalid value: {errors.quoted(value)}: {problem}")
         return Requirement(key, operator, values)
 
     def _value(self) -> str:
-        token = self._peek()
-        if token in ("", ","):
+        word = self._peek()
+        if word in ("", ","):
             return ""
-        if token in _SYMBOLS:
-            raise ValueError(f"found '{token}', expected: identifier")
+        if word in _SYMBOLS:
+            raise ValueError(f"found '{word}', expected: identifier")
         return self._next()
 
     def _set(self) -> tuple[str, ...]:
-        token = self._next()
-        if token != "(":
-            raise ValueError(f"found '{token}' expected: '('")
+        word = self._next()
+        if word != "(":
+            raise ValueError(f"found '{word}' expected: '('")
         values: list[str] = []
         expects_value = True
         while True:
-            token = self._next()
-            if token == ")":
+            word = self._next()
+            if word == ")":
                 if expects_value:
                     values.append("")
                 return tuple(values)
-            if token == ",":
+            if word == ",":
                 if expects_value:
                     values.append("")
                 expects_value = True
-            elif token and token not in _SYMBOLS and expects_value:
-                values.append(token)
+            elif word and word not in _SYMBOLS and expects_value:
+                values.append(word)
                 expects_value = False
             else:
-                raise ValueError(f"found '{token}', expected: ',' or ')'")
+                raise ValueError(f"found '{word}', expected: ',' or ')'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ def field_selector(text: str, resource: Resource) -> Match | None:
     supported = ("metadata.name", *(("metadata.namespace",) if resource.namespaced else ()))
     for term in terms:
         if term.field not in supported and term.field not in resource.selectable_fields:
-            raise errors.bad_request(_unsupported(term.field, resource, supported))
+            raise errors.bad_request(_unsupported(term.field, resource))
     paths = [(tuple(term.field.split(".")), term.value, term.equal) for term in terms]
 
     def matches(obj: dict[str, Any]) -> bool:
@@ -211,7 +211,7 @@ def _unescaped(value: str) -> str:
     return re.sub(r"\\([\\,=])", r"\1", value)
 
 
-def _unsupported(field: str, resource: Resource, supported: tuple[str, ...]) -> str:
+def _unsupported(field: str, resource: Resource) -> str:
     if resource.custom or resource.selectable_fields:
         return f"field label not supported: {field}"
     known = ", ".join(f'"{name}"' for name in ("metadata.name", "metadata.namespace"))

@@ -1,8 +1,8 @@
 """Objects, their one global version, and the recent past.
 
 An object in storage is never changed in place: a write puts a new dict beside the old one, which watchers and
-lists may still hold. Nobody may change what they get from here. Each collection remembers its recent changes, so
-that a watch can start in the past and a chunked list can be answered as of the version at which it began.
+lists may still hold. Nobody may change what they get from here. Each collection remembers its recent changes,
+so that a watch can start in the past and a chunked list can be answered as of the version at which it began.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Change:
 class Journal(Protocol):
     """Where changes become durable.
 
-    `append` is called before memory changes and before anybody sees the event. If it raises, nothing happened:
-    an `ApiError` reaches the client as it is, anything else as an internal error.
+    `append` is called before memory changes and before anybody sees the event. If it raises, nothing
+    happened: an `ApiError` reaches the client as it is, anything else as an internal error.
     """
 
     def append(self, changes: Sequence[Change]) -> None: ...
@@ -54,7 +54,7 @@ class Listener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """What is to be stored: `object` None deletes. Its metadata dict must be fresh, for the version is set in it."""
+    """What is to be stored: `object` None deletes. Its metadata must be fresh: the version is set in it."""
 
     storage: StorageKey
     namespace: str

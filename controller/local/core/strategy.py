@@ -14,20 +14,20 @@ from controller.local.core.storage import Object
 class Strategy:
     """The behaviour of ordinary kinds. Objects that methods return are fresh or unchanged arguments."""
 
-    def name_errors(self, resource: Resource) -> Callable[[str], Sequence[str]]:
+    def name_errors(self, resource: Resource, /) -> Callable[[str], Sequence[str]]:
         return names.path_segment_errors if resource.group == RBAC else names.subdomain_errors
 
-    def default(self, resource: Resource, obj: Object) -> Object:
+    def default(self, resource: Resource, obj: Object, /) -> Object:
         """`obj` as sent, with what the kind fills in."""
         return obj if resource.custom else default_builtin(resource, obj)
 
-    def prepare_create(self, resource: Resource, obj: Object) -> Object:
+    def prepare_create(self, resource: Resource, obj: Object, /) -> Object:
         """`obj` without what a creator may not set."""
         if resource.has_status and "status" in obj:
             return {key: value for key, value in obj.items() if key != "status"}
         return obj
 
-    def prepare_update(self, resource: Resource, obj: Object, live: Object, subresource: str) -> Object:
+    def prepare_update(self, resource: Resource, obj: Object, live: Object, subresource: str, /) -> Object:
         """`obj` with everything taken from `live` that this endpoint does not change."""
         if subresource == "status":
             metadata = dict(live["metadata"])
@@ -37,7 +37,7 @@ class Strategy:
             return with_field({**live, "metadata": metadata}, "status", obj)
         return with_field(obj, "status", live) if resource.has_status else obj
 
-    def validate(self, resource: Resource, obj: Object, live: Object | None) -> list[Cause]:
+    def validate(self, resource: Resource, obj: Object, live: Object | None, /) -> list[Cause]:
         """What is wrong with `obj` beyond its schema and metadata."""
         return [] if resource.custom else validate_builtin(resource, obj, live)
 
@@ -49,10 +49,10 @@ class Strategy:
         """`obj` as terminating, waiting for `finalizers`."""
         return {**obj, "metadata": lifecycle.marked(obj["metadata"], now, finalizers)}
 
-    def may_delete(self, obj: Object) -> None:
+    def may_delete(self, _obj: Object, /) -> None:
         """Raises ApiError 403 where this object can never be deleted."""
 
-    def holds(self, obj: Object) -> bool:
+    def holds(self, _obj: Object, /) -> bool:
         """Whether the object stays, terminating, even where it has no finalizer."""
         return False
 

@@ -1,7 +1,7 @@
 """One client's view of one collection's changes.
 
-A watch holds no buffer: it is a position in the collection's recent past, so that a thousand watchers cost no
-more memory than one. A reader that falls so far behind that its position is forgotten gets 410 and lists anew.
+A watch holds no buffer: it is a position in the collection's recent past, so that a thousand watchers cost
+no more memory than one. A reader so far behind that its position is forgotten gets 410 and lists anew.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Match = Callable[[Object], bool]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What the client reads. Watchers of the same version share `object`: one serialisation does for all of them."""
+    """What the client reads. Watchers of one version share `object`: one serialisation does for all."""
 
     type: EventType
     object: Object
@@ -28,7 +28,7 @@ class Event:
 
 
 class Watch:
-    """Pull-style: `take` whatever is there; `on_ready` is called once when there is more after a `take` ran dry."""
+    """Pull-style: `take` what is there; `on_ready` is called once when there is more after `take` ran dry."""
 
     def __init__(
         self,
@@ -44,8 +44,9 @@ class Watch:
         initial: Sequence[Object] = (),
         announce_end: bool = False,
     ) -> None:
-        """`since`: the version after which changes are wanted; `initial`: objects to show as ADDED before them;
-        `announce_end`: follow these with a bookmark that says so. `match` and `convert` see stored objects."""
+        """`since`: the version after which changes are wanted. `initial`: objects to show as ADDED before them;
+        `announce_end`: follow these with a bookmark that says so. `match` and `convert` see stored objects.
+        """
         self.on_ready: Callable[[], None] | None = None
         self.closed = False
         self._storage = storage
@@ -106,7 +107,7 @@ class Watch:
         return self._bookmark(None)
 
     def stop(self, error: errors.ApiError | None = None) -> None:
-        """End the watch once everything that happened so far is taken, with an ERROR event if one is given."""
+        """End the watch once all that happened so far is taken, with an ERROR event if one is given."""
         self._stopped = True
         self._ending = error
         self._ready()

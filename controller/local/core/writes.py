@@ -81,7 +81,8 @@ class Writer:
             raise errors.not_found(resource.group, resource.plural, request.name)
         uid = metadata.get("uid", "")
         if uid and uid != live["metadata"]["uid"]:
-            message = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {live['metadata']['uid']}"
+            found = live["metadata"]["uid"]
+            message = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {found}"
             raise errors.conflict(resource.group, resource.plural, request.name, message)
         if metadata.get("resourceVersion", "0") == "0" and not resource.unconditional_update:
             cause = errors.invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
@@ -125,7 +126,7 @@ class Writer:
             )
         if kind != JSON_PATCH and not isinstance(request.body, dict):
             raise errors.bad_request(
-                "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"
+                "error decoding patch: json: cannot unmarshal array into Go value of type map"
             )
         if live is None:
             raise errors.not_found(resource.group, resource.plural, request.name)
@@ -146,7 +147,10 @@ class Writer:
             if request.subresource:
                 raise errors.not_found(resource.group, resource.plural, request.name)
             if wanted.get("uid"):
-                message = f"uid mismatch: the provided object specified uid {wanted['uid']}, and no existing object was found"
+                message = (
+                    f"uid mismatch: the provided object specified uid {wanted['uid']}, "
+                    "and no existing object was found"
+                )
                 raise errors.conflict(resource.group, resource.plural, request.name, message)
             wanted.pop("resourceVersion", None)
         obj = apply.apply(
@@ -235,7 +239,10 @@ class Writer:
                 "metadata.namespace",
                 f"namespace {request.namespace} is being terminated",
             )
-            message = f"unable to create new content in namespace {request.namespace} because it is being terminated"
+            message = (
+                f"unable to create new content in namespace {request.namespace} "
+                "because it is being terminated"
+            )
             raise errors.forbidden(resource.group, resource.plural, name, message, [cause])
 
     def _replace(
