@@ -42,8 +42,9 @@ def structural_schema(group: str, version: str, kind: str) -> Schema | None:
     """The schema of a built-in kind with references resolved: input for Structural.compile.
 
     apiVersion, kind and metadata (a full ObjectMeta) are declared at the root. It carries
-    x-kubernetes-list-type, -list-map-keys, -map-type, -patch-strategy and -patch-merge-key.
-    Shared between callers: to be read only. None for a kind that is not built in."""
+    x-kubernetes-list-type, -list-map-keys, -map-type, -patch-strategy and -patch-merge-key. Every field is
+    nullable, because typed decoding takes null for absent. Shared between callers: to be read only. None for a
+    kind that is not built in."""
     if group not in PREFIXES or version != VERSION:
         return None
     schema = models().get(PREFIXES[group] + kind)
@@ -62,7 +63,7 @@ def _resolved(schema: Schema) -> Schema:
     if name is not None:
         beside = {key: value for key, value in schema.items() if key not in ("$ref", "allOf")}
         return {**_resolved(models()[name.removeprefix(REF)]), **beside}
-    found = {key: value for key, value in schema.items() if key != GVK}
+    found = {**{key: value for key, value in schema.items() if key != GVK}, "nullable": True}
     if "properties" in schema:
         found["properties"] = {key: _resolved(value) for key, value in schema["properties"].items()}
     for key in ("items", "additionalProperties"):
