@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Protocol
 
 from controller.local.authn import AUTHENTICATED
-from controller.local.core.api import ApiCore, Request, User
 from controller.local.core.errors import ApiError
 from controller.local.core.rbac import Attributes, Authorizer
-from controller.local.core.resources import RBAC
-from controller.local.core.storage import Change, Object
+from controller.local.core.request import Request, User
+from controller.local.core.resources import RBAC, Resource
+from controller.local.core.storage import Change, Object, Storage
 from controller.local.paths import Target
 
 MASTERS = "system:masters"
-KINDS = ("roles", "rolebindings", "clusterroles", "clusterrolebindings")
 
 
 class Headers(Protocol):
@@ -28,54 +26,33 @@ class Headers(Protocol):
 class Gate:
     """Decides by the roles and bindings that the core holds at this moment."""
 
-    def __init__(self, core: ApiCore) -> None:
-        self._core = core
+    def __init__(self) -> None:
+        self._storage: Storage | None = None
         self._rules_version = 0
-        core.storage.observers.append(self._notice)
         self.authorizer = Authorizer(self._objects, lambda: self._rules_version)
+
+    def attach(self, storage: Storage) -> None:
+        """Decide by what is stored here; until then nobody but system:masters may do anything."""
+        self._storage = storage
+        self._rules_version += 1
+        storage.observers.append(self._notice)
 
     def _notice(self, change: Change) -> None:
         if change.storage[0] == RBAC:
             self._rules_version += 1
 
     def _objects(self, plural: str) -> Iterable[Object]:
-        return self._core.storage.collection((RBAC, plural)).objects.values()
+        return self._storage.collection((RBAC, plural)).objects.values() if self._storage is not None else ()
 
     def require(self, user: User, attributes: Attributes) -> None:
         """Raises `ApiError` 403 with the real server's words."""
         if MASTERS not in user.groups:
             self.authorizer.require(user, attributes)
 
-    def require_no_escalation(self, request: Request) -> None:
-        """Refuse (403) a role or binding that grants more than its writer has.
-
-        What a patch amounts to is found by a dry run: nothing can come between it and the write that follows,
-        for the core does not wait for anything.
-        """
-        concerns = request.group == RBAC and request.plural in KINDS
-        if (
-            not concerns
-            or request.verb not in ("create", "update", "patch")
-            or MASTERS in request.user.groups
-        ):
-            return
-        future = self._core.handle(replace(request, dry_run=True)).object
-        try:
-            old = self._core.handle(
-                Request(
-                    verb="get",
-                    group=request.group,
-                    version=request.version,
-                    plural=request.plural,
-                    namespace=request.namespace,
-                    name=future["metadata"]["name"],
-                )
-            ).object
-        except ApiError as error:
-            if error.code != 404:
-                raise
-            old = None
-        self.authorizer.require_no_escalation(request.user, request.verb, request.plural, future, old)
+    def admit(self, request: Request, resource: Resource, new: Object, old: Object | None) -> None:
+        """Refuse (403) a role or binding that grants more than its writer has; the core asks before it stores."""
+        if resource.group == RBAC and MASTERS not in request.user.groups:
+            self.authorizer.require_no_escalation(request.user, request.verb, resource.plural, new, old)
 
     def impersonated(self, user: User, headers: Headers) -> User:
         """The user that an `Impersonate-User` header names (`kubectl --as`), if `user` may act as that one.
@@ -135,7 +112,7 @@ def of_path(path: str, method: str) -> Attributes:
 
 
 def _named(field_selector: str) -> str:
-    """The one name that a field selector leaves, so that rules with resourceNames can allow `list` and `watch`."""
+    """The one name that a field selector leaves, so that rules with resourceNames can allow list and watch."""
     for term in field_selector.split(","):
         key, separator, value = term.partition("=")
         if separator and key.strip() == "metadata.name":

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from controller.local.authn import ISSUER, Tokens
-from controller.local.core.api import ApiCore, Request
+from controller.local.core.api import ApiCore
 from controller.local.core.errors import bad_request, conflict, invalid, invalid_value, not_found
+from controller.local.core.request import Request
 
 DEFAULT_SECONDS = 3600
 SHORTEST, LONGEST = 600, 1 << 32

@@ -23,8 +23,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
-from controller.local.core.api import User
 from controller.local.core.errors import ApiError, unauthorized
+from controller.local.core.request import User
 
 AUTHENTICATED = "system:authenticated"
 ANONYMOUS = User("system:anonymous", groups=("system:unauthenticated",))
@@ -156,8 +156,8 @@ def certificate_user(peer: PeerCertificate, now: float) -> User:
     name, groups, starts, ends = _subject(peer["subject"], peer["notBefore"], peer["notAfter"])
     if now >= ends:
         raise unauthorized(
-            f"the client certificate of {name or 'nobody'} expired at {peer['notAfter']}; start `nxc-controller up`"
-            " again for the administrator's, or `nxc-controller user add` for a user's"
+            f"the client certificate of {name or 'nobody'} expired at {peer['notAfter']}; to renew it, start"
+            " `nxc-controller up` again (administrator) or run `nxc-controller user add` (anybody else)"
         )
     if now < starts:
         raise unauthorized(f"the client certificate of {name} is valid only from {peer['notBefore']}")
@@ -179,7 +179,7 @@ def _subject(
 def authenticate(authorization: str | None, peer: PeerCertificate | None, tokens: Tokens, now: float) -> User:
     """The user of a request, from its Authorization header and the connection's certificate.
 
-    Like the real server: a certificate goes first, a bad token is refused even so, nothing at all is anonymous.
+    As on the real server a certificate goes before a token, and nothing at all is anonymous.
     """
     if peer:
         return certificate_user(peer, now)

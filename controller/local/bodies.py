@@ -1,12 +1,13 @@
 """Request bodies: JSON, YAML and the protobuf that kubectl sends for built-in kinds, decoded and bounded.
 
-A body is hostile until it is parsed: size, nesting and repeated fields are judged here, so that nothing behind
-this module recurses without end or has to guess which of two values was meant.
+A body is hostile until it is parsed: size, nesting and repeated fields are judged here, so that nothing
+behind this module recurses without end or has to guess which of two values was meant.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,8 @@ import orjson
 import yaml
 
 from controller.local import protobuf
-from controller.local.core.api import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from controller.local.core.errors import ApiError, bad_request, unsupported_media_type
+from controller.local.core.request import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from controller.local.negotiation import JSON, PROTOBUF, YAML
 
 MAX_BYTES = 3 << 20
@@ -28,6 +29,9 @@ MAX_DEPTH = 200
 
 WRITE_TYPES = (JSON, YAML, PROTOBUF)
 PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, APPLY_PATCH)
+
+Repeated = list[tuple[dict[str, Any], str]]
+"""Maps that had a field twice, and the field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,54 +61,43 @@ def decode(data: bytes, content_type: str | None, *, accepted: tuple[str, ...] =
 
 
 def _json(data: bytes) -> Body:
-    repeated: list[tuple[dict[str, Any], str]] = []
-
-    def join(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        joined = dict(pairs)
-        if len(joined) != len(pairs):
-            seen: set[str] = set()
-            repeated.extend((joined, key) for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        return joined
-
     try:
-        content = orjson.loads(data)  # also judges UTF-8 and numbers strictly
-        if data.count(b":") > 0:
-            content = json.loads(data, object_pairs_hook=join)
-    except RecursionError as error:
-        raise _too_deep() from error
+        content = orjson.loads(data)  # strict about UTF-8 and numbers, bounded in depth
     except orjson.JSONDecodeError as error:
         if "recursion" in str(error):
             raise _too_deep() from error
         raise bad_request(f"the body is not valid JSON: {error}") from error
     if data.count(b"{") + data.count(b"[") > MAX_DEPTH and depth_exceeds(content, MAX_DEPTH):
         raise _too_deep()
-    return Body(content, _paths(content, repeated) if repeated else ())
+    repeated: Repeated = []
+
+    def join(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        joined = dict(pairs)
+        if len(joined) != len(pairs):
+            counts = Counter(key for key, _ in pairs)
+            repeated.extend((joined, key) for key, count in counts.items() if count > 1)
+        return joined
+
+    marked = json.loads(data, object_pairs_hook=join)
+    return Body(marked, _paths(marked, repeated)) if repeated else Body(content)
 
 
 def depth_exceeds(content: Any, limit: int) -> bool:
-    """Whether lists and maps nest deeper than `limit`."""
-    level = [content]
-    for _ in range(limit + 1):
-        level = (
-            [
-                item
-                for parent in level
-                for item in (parent.values() if isinstance(parent, dict) else parent)
-                if isinstance(item, dict | list)
-            ]
-            if level and isinstance(level[0], dict | list)
-            else []
-        )
+    """Whether lists and maps nest deeper than `limit`; does not recurse."""
+    level = [content] if isinstance(content, dict | list) else []
+    for _ in range(limit):
         if not level:
             return False
-    return True
+        children = (item for node in level for item in (node.values() if isinstance(node, dict) else node))
+        level = [child for child in children if isinstance(child, dict | list)]
+    return bool(level)
 
 
 def _too_deep() -> ApiError:
     return bad_request(f"the body nests deeper than {MAX_DEPTH} levels")
 
 
-def _paths(content: Any, repeated: list[tuple[dict[str, Any], str]]) -> tuple[str, ...]:
+def _paths(content: Any, repeated: Repeated) -> tuple[str, ...]:
     """Where in the document the repeated fields stand, in document order."""
     keys: dict[int, list[str]] = {}
     for owner, key in repeated:
@@ -126,26 +119,26 @@ def _paths(content: Any, repeated: list[tuple[dict[str, Any], str]]) -> tuple[st
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as Kubernetes reads it: dates stay text, keys are strings, no aliases (they multiply without end)."""
+    """YAML as Kubernetes reads it: dates stay text, keys are strings; aliases multiply and are refused."""
 
     def __init__(self, stream: bytes) -> None:
         super().__init__(stream)
-        self.repeated: list[tuple[dict[str, Any], str]] = []
+        self.repeated: Repeated = []
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("aliases are not accepted in a request")
-        return super().compose_node(parent, index)  # type: ignore[no-untyped-call]
+        return super().compose_node(parent, index)
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: ARG002
         mapping: dict[Hashable, Any] = {}
         for key_node, value_node in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
                 key = json.dumps(key) if isinstance(key, bool | int | float) else str(key)
             if key in mapping:
                 self.repeated.append((mapping, key))  # type: ignore[arg-type]  # all keys are strings here
-            mapping[key] = self.construct_object(value_node, deep=True)  # type: ignore[no-untyped-call]
+            mapping[key] = self.construct_object(value_node, deep=True)
         return mapping
 
 
@@ -171,7 +164,7 @@ def _yaml(data: bytes) -> Body:
     except yaml.YAMLError as error:
         raise bad_request(f"the body is not valid YAML: {' '.join(str(error).split())}") from error
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
     if depth_exceeds(content, MAX_DEPTH):
         raise _too_deep()
     return Body(content, _paths(content, loader.repeated) if loader.repeated else ())

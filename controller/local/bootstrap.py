@@ -6,9 +6,10 @@ import os
 from typing import Any
 
 from controller import shipped
-from controller.local.core.api import APPLY_PATCH, ApiCore, Request
+from controller.local.core.api import ApiCore
 from controller.local.core.bootstrap_rbac import bootstrap_objects
 from controller.local.core.errors import ApiError
+from controller.local.core.request import APPLY_PATCH, Request
 from controller.local.core.storage import Object
 
 MANAGER = "nxc-controller-up"
@@ -24,8 +25,7 @@ def install(core: ApiCore) -> None:
     """
     for document in shipped.crds():
         apply(core, document)
-    while core.step():
-        pass
+    core.settle()
     for document in [*bootstrap_objects(), _namespace(), local_testbed()]:
         create(core, document)
 

@@ -51,6 +51,15 @@ class Authority:
         return _pem(self._certificate)
 
     @classmethod
+    def load(cls, directory: Path) -> Authority:
+        """The authority that `up` made in `directory`; raises `CertificateError` where there is none."""
+        if not (directory / "ca.key").exists():
+            raise CertificateError(
+                f"{directory} holds no authority; start `nxc-controller up` with this --state first"
+            )
+        return cls(_load_key(directory / "ca.key"), _load_certificate(directory / "ca.crt"))
+
+    @classmethod
     def load_or_create(cls, directory: Path, now: datetime) -> Authority:
         """The authority in `directory` (ca.key, ca.crt); a new one where there is none or it ends soon.
 
@@ -81,7 +90,7 @@ class Authority:
         return cls(key, certificate)
 
     def server(self, directory: Path, names: Sequence[str], now: datetime) -> bool:
-        """See to server.key and server.crt for these host names and addresses; True when they were made anew."""
+        """See to server.key and server.crt for these names and addresses; True when they were made anew."""
         key_file, certificate_file = directory / "server.key", directory / "server.crt"
         if key_file.exists() and certificate_file.exists():
             certificate = _load_certificate(certificate_file)
@@ -191,10 +200,18 @@ def ends_soon(certificate: x509.Certificate | bytes, now: datetime) -> bool:
 def server_names(bind: str) -> list[str]:
     """What the server's certificate is valid for: loopback always, and the address it listens on."""
     names = ["localhost", "127.0.0.1", "::1", "kubernetes", "kubernetes.default", "kubernetes.default.svc"]
-    if bind in ("0.0.0.0", "::"):
+    if is_unspecified(bind):
         node = os.uname().nodename
         return [*names, node] if node not in names else names
     return names if bind in names else [*names, bind]
+
+
+def is_unspecified(bind: str) -> bool:
+    """Whether an address means every one that this machine has (0.0.0.0, ::)."""
+    try:
+        return ipaddress.ip_address(bind).is_unspecified
+    except ValueError:
+        return False
 
 
 def _general_name(name: str) -> x509.GeneralName:

@@ -65,7 +65,7 @@ class Documents:
                 self._registry, core=path == "/api", version=representation.version
             )
             if media_type == negotiation.JSON:
-                media_type = discovery.AGGREGATED.replace("v=v2;", f"v={representation.version};")
+                media_type = discovery.AGGREGATED.format(version=representation.version)
         else:
             content = self._content(path)
         if content is None:

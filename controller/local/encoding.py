@@ -1,7 +1,7 @@
 """Objects as bytes: each stored version is serialised at most once while it is in use.
 
-Storage never changes an object in place, so the identity of the dict is the identity of its bytes. The journal,
-every list and every watcher share them.
+Storage never changes an object in place, so the identity of the dict is the identity of its bytes. The
+journal, every list and every watcher share them.
 """
 
 from __future__ import annotations

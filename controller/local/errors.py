@@ -1,10 +1,10 @@
-"""What can go wrong outside the API: state, certificates, addresses. Each message names the file and the remedy."""
+"""What can go wrong outside the API: state, certificates, addresses. Each message names the remedy."""
 
 from __future__ import annotations
 
 
 class LocalError(Exception):
-    """The control plane cannot start or a command cannot run; the message is for the person at the terminal."""
+    """The control plane cannot start or a command cannot run; the message is for the person typing."""
 
 
 class StateError(LocalError):

@@ -95,7 +95,7 @@ class Faults:
         self._dice = random.Random(switches.seed)  # noqa: S311
 
     async def strike(self, target: Target, verb: str) -> ApiError | None:
-        """Wait, raise `ApiError` instead of an answer, or return one to raise after the write was carried out."""
+        """Wait, raise `ApiError` instead of an answer, or return one to raise once the write is carried out."""
         switches = self.switches
         if switches.plurals and target.plural not in switches.plurals:
             return None

@@ -1,7 +1,7 @@
 """HTTP around the core: who asks, may they, what do they want, how do they want it.
 
-Every answer is an object, a list, a Table or a `Status`; whatever goes wrong becomes a Status as well, and the
-server goes on.
+Every answer is an object, a list, a Table or a `Status`; whatever goes wrong becomes a Status as well, and
+the server goes on.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
 
 from aiohttp import web
 
@@ -23,10 +22,11 @@ from controller.local import access, authn, bodies, negotiation, paths, queries
 from controller.local.access import Gate
 from controller.local.accounts import issue_token
 from controller.local.authn import Tokens
-from controller.local.core import access_reviews, errors
-from controller.local.core.api import ApiCore, Request, Result, User
+from controller.local.core import errors
+from controller.local.core.api import ApiCore
 from controller.local.core.errors import ApiError
-from controller.local.core.resources import AUTHENTICATION, AUTHORIZATION, Resource
+from controller.local.core.request import Request, Result, User
+from controller.local.core.resources import Resource
 from controller.local.core.storage import Object
 from controller.local.core.table import table
 from controller.local.core.watch import Event
@@ -200,29 +200,12 @@ class Edge:
 
     def _handle(self, request: Request) -> Result:
         """The one place where a request meets the core; nothing here waits."""
-        if request.verb == "create":
-            if request.group in (AUTHORIZATION, AUTHENTICATION):
-                return Result(self._review(request), 201)
-            if request.plural == "serviceaccounts" and request.subresource == "token" and not request.group:
-                return Result(issue_token(self._core, self._tokens, request), 201)
-        self._gate.require_no_escalation(request)
+        if request.verb == "create" and request.subresource == "token" and not request.group:
+            return Result(issue_token(self._core, self._tokens, request), 201)
         result = self._core.handle(request)
         if request.verb not in ("get", "list"):
             self._wake()
         return result
-
-    def _review(self, request: Request) -> dict[str, Any]:
-        if not isinstance(request.body, dict):
-            raise errors.bad_request("the body must be an object")
-        if request.plural == "tokenreviews":
-            return authn.token_review(request.body, self._tokens)
-        return access_reviews.review(
-            request.plural,
-            request.body,
-            namespace=request.namespace or None,
-            user=request.user,
-            authorizer=self._gate.authorizer,
-        )
 
     async def _watch(
         self,
@@ -407,7 +390,12 @@ def answer(
     response = web.Response(
         body=data,
         status=code,
-        headers={"Content-Type": media_type, "Cache-Control": "no-cache, private", **(headers or {})},
+        headers={
+            "Content-Type": media_type,
+            "Cache-Control": "no-cache, private",
+            "Server": "nxc-controller",
+            **(headers or {}),
+        },
     )
     for warning in warnings:
         text = warning.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")

@@ -64,8 +64,8 @@ def write(path: Path, access: Access) -> None:
     """
     if path.exists() and not is_ours(path):
         raise LocalError(
-            f"{path} names other clusters, so it is left alone; give --kubeconfig a new file and join them with"
-            f" KUBECONFIG={path}:NEW_FILE"
+            f"{path} names other clusters, so it is left alone; give --kubeconfig a new file and join them"
+            f" with KUBECONFIG={path}:NEW_FILE"
         )
     try:
         write_private(path, render(access))

@@ -22,7 +22,7 @@ Shape = Literal["object", "Table", "PartialObjectMetadata", "PartialObjectMetada
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """How the answer is to look. `version` is that of the shape's own kind: v1 or v1beta1 (discovery: v2...)."""
+    """How the answer is to look. `version` is that of the shape's own kind: v1, v1beta1 (discovery: v2)."""
 
     shape: Shape = "object"
     version: str = ""
@@ -61,7 +61,7 @@ def clauses(accept: str) -> tuple[Clause, ...]:
 
 @lru_cache(maxsize=256)
 def for_objects(accept: str) -> Representation:
-    """What to answer on a resource path; raises `ApiError` 406 when the client takes nothing that we speak."""
+    """What to answer on a resource path; raises `ApiError` 406 for a client that takes nothing we speak."""
     if not accept:
         return Representation()
     for clause in clauses(accept):

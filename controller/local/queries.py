@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import cast
 
 from controller.local.bodies import Body, media_type
-from controller.local.core.api import Request, User, Verb
 from controller.local.core.errors import bad_request, invalid, unsupported_value
+from controller.local.core.request import Request, User, Verb
 from controller.local.paths import Target
 
 Query = Mapping[str, str]

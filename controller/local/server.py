@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import errno
 import functools
-import ipaddress
 import logging
 import resource
 import secrets
@@ -23,7 +22,13 @@ from controller.local import accounts, kubeconfig
 from controller.local.access import Gate
 from controller.local.authn import Tokens
 from controller.local.bootstrap import install
-from controller.local.certificates import Authority, ends_soon, server_names, signing_key
+from controller.local.certificates import (
+    Authority,
+    ends_soon,
+    is_unspecified,
+    server_names,
+    signing_key,
+)
 from controller.local.core.api import ApiCore
 from controller.local.core.errors import ApiError
 from controller.local.documents import Documents
@@ -32,6 +37,7 @@ from controller.local.errors import LocalError
 from controller.local.faults import Faults
 from controller.local.http import Edge
 from controller.local.metrics import Metrics
+from controller.local.reviews import reviewer
 from controller.local.sqlite import Database
 from controller.local.state import StateDirectory
 from controller.local.watching import Watches
@@ -119,41 +125,44 @@ class Server:
         try:
             encoder = Encoder()
             database.encode = encoder.encode
+            gate = Gate()
             core = ApiCore(
                 clock=_clock,
                 new_uid=lambda: str(uuid.uuid4()),
                 new_suffix=_suffix,
                 journal=database,
                 root_ca=authority.pem.decode(),
+                admit=gate.admit,
+                review=reviewer(gate.authorizer, lambda: tokens),
+            )
+            tokens = Tokens(
+                signing_key(directory.path),
+                clock=lambda: _clock().timestamp(),
+                account_uid=functools.partial(accounts.account_uid, core),
+                object_uid=lambda _, namespace, name: accounts.object_uid(core, "secrets", namespace, name),
             )
             core.load(*database.load())
+            gate.attach(core.storage)
             server = cls(settings, directory, database, authority, core)
-            await server._open(listener, encoder)
-        except ApiError as error:
+            await server._open(listener, encoder, gate, tokens)
+        except (ApiError, ValueError) as error:
             database.close()
-            raise LocalError(f"the state could not be brought up: {error.message}") from error
+            raise LocalError(f"{database.path} could not be brought up: {error}") from error
         except BaseException:
             database.close()
             raise
         return server
 
-    async def _open(self, listener: socket.socket, encoder: Encoder) -> None:
+    async def _open(self, listener: socket.socket, encoder: Encoder, gate: Gate, tokens: Tokens) -> None:
         settings, core = self._settings, self.core
         core.bootstrap()
         install(core)
-        while core.step():
-            await asyncio.sleep(0)
+        core.settle()
         host, port = listener.getsockname()[:2]
         self.url = f"https://{_reachable(settings.bind)}:{port}"
-        tokens = Tokens(
-            signing_key(self._directory.path),
-            clock=lambda: _clock().timestamp(),
-            account_uid=functools.partial(accounts.account_uid, core),
-            object_uid=lambda _, namespace, name: accounts.object_uid(core, "secrets", namespace, name),
-        )
         edge = Edge(
             core,
-            gate=Gate(core),
+            gate=gate,
             tokens=tokens,
             encoder=encoder,
             documents=Documents(core.registry, lambda: f"{host}:{port}"),
@@ -199,7 +208,7 @@ class Server:
         while True:
             try:
                 while self.core.step():
-                    await asyncio.sleep(0)
+                    await asyncio.sleep(0)  # requests go in between
             except ApiError as error:
                 log.warning("background work rests for %.0f s: %s", RETRY_SECONDS, error.message)
                 await asyncio.sleep(RETRY_SECONDS)
@@ -262,20 +271,9 @@ def _listen(settings: Settings) -> socket.socket:
 
 def _reachable(bind: str) -> str:
     """The address that a client on this machine uses for one that the server is bound to."""
-    address = ipaddress.ip_address(bind) if _is_address(bind) else None
-    if address is None:
-        return bind
-    if address.is_unspecified:
-        return "127.0.0.1" if address.version == 4 else "[::1]"
-    return f"[{bind}]" if address.version == 6 else bind
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+    if is_unspecified(bind):
+        return "[::1]" if ":" in bind else "127.0.0.1"
+    return f"[{bind}]" if ":" in bind else bind
 
 
 def _context(authority: Authority, directory: Path, bind: str) -> ssl.SSLContext:
@@ -286,7 +284,7 @@ def _context(authority: Authority, directory: Path, bind: str) -> ssl.SSLContext
     _load_certificate(context, directory)
     context.load_verify_locations(cadata=authority.pem.decode())
     context.verify_mode = ssl.CERT_OPTIONAL
-    context.verify_flags |= _NO_CHECK_TIME  # type: ignore[assignment]  # a flag that the enum lacks
+    context.verify_flags |= _NO_CHECK_TIME
     context.set_alpn_protocols(["http/1.1"])
     return context
 

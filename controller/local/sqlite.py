@@ -43,7 +43,7 @@ def _create(connection: sqlite3.Connection) -> None:
 
 
 MIGRATIONS: tuple[Migration, ...] = (_create,)
-"""Step i brings the file from format i to format i+1; the file's format is its `user_version`. Only append."""
+"""Step i brings the file from format i to i+1; the file's format is its `user_version`. Only append."""
 
 
 class Database:
@@ -57,7 +57,7 @@ class Database:
         self._connection = connection
         self.path = path
         self.encode: Callable[[Object], bytes] = orjson.dumps
-        """How an object becomes JSON: the server puts its cache here, so that one serialisation serves all."""
+        """How an object becomes JSON; the server puts its cache here, so that one serialisation serves all."""
 
     @classmethod
     def open(cls, directory: Path, migrations: Sequence[Migration] = MIGRATIONS) -> Database:
@@ -161,7 +161,7 @@ def back_up(directory: Path, target: Path) -> None:
             _check_ours(connection, path)
         os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         connection.execute("VACUUM INTO ?", (str(partial),))
-        os.rename(partial, target)
+        partial.rename(target)
     except (sqlite3.Error, OSError) as error:
         raise StateError(f"cannot write the backup {target}: {error}") from error
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -11,19 +12,19 @@ from typing import Self
 
 import orjson
 
-from controller.local.errors import StateError
+from controller.local.errors import LocalError, StateError
 
 
 def default_directory() -> Path:
     """`$XDG_STATE_HOME/nxc-controller`, by default in ~/.local/state (XDG base directory specification)."""
-    base = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
-    return Path(base) / "nxc-controller"
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "nxc-controller"
 
 
 class StateDirectory:
     """A directory of mode 0700 that this process has locked; leaving the context releases it.
 
-    The lock is the kernel's (flock), so that a killed holder leaves none behind; the file's text says who holds it.
+    The lock is the kernel's (flock), so that a killed holder leaves none behind; the file's text names the holder.
     """
 
     def __init__(self, path: Path, lock: int) -> None:
@@ -80,6 +81,27 @@ class StateDirectory:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+def running_server(path: Path) -> str:
+    """The URL of the control plane that holds this state directory; raises `LocalError` when none does."""
+    try:
+        lock = os.open(path / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise LocalError(
+            f"{path} is no state directory of nxc-controller ({error.strerror}); name it with --state"
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        with suppress(orjson.JSONDecodeError, KeyError, TypeError):
+            server = orjson.loads(os.pread(lock, 4096, 0))["server"]
+            if server:
+                return str(server)
+        raise LocalError(f"the control plane on {path} is just starting; try again in a moment") from None
+    finally:
+        os.close(lock)
+    raise LocalError(f"no control plane runs on {path}; start it with `nxc-controller up`")
 
 
 def _held(path: Path, holder: bytes) -> str:

@@ -118,7 +118,7 @@ class Watches:
 
 
 async def _send(response: web.StreamResponse, events: list[Event], render: Render) -> None:
-    """Write events, a few at a time; raises `TimeoutError` when the client takes nothing for `STALL` seconds."""
+    """Write events; raises `TimeoutError` when the client takes nothing for `STALL` seconds."""
     lines: list[bytes] = []
     size = 0
     for event in events:
