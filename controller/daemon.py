@@ -113,7 +113,9 @@ class Daemon:
         said: set[str] = set()
         while True:
             try:
-                wrong = [finding async for finding in findings(client, revision=CRD_REVISION)]
+                namespace = self._options.settings.namespace
+                looked = findings(client, revision=CRD_REVISION, namespace=namespace)
+                wrong = [finding async for finding in looked]
             except NxcError as error:
                 wrong = [f"the API server refused to be asked: {error.message}"]
             self._wrong = wrong

@@ -34,15 +34,19 @@ NEEDS: tuple[tuple[Kind, str, Sequence[str]], ...] = (
     (DEPLOYMENT, "", ("patch",)),
     (TESTBED, "", ("patch",)),
     (NODE, "", ("create", "patch", "delete")),
-    (EVENT, "", ("create", "patch")),
+    (EVENT, "", ("get", "create", "patch")),
     (NAMESPACE, "", ("get",)),
     (SECRET, "", ("get",)),
     (LEASE, "", ("get", "create", "patch")),
 )
 
 
-async def findings(client: Client, *, revision: int) -> AsyncIterator[str]:
-    """What is wrong, most basic first. `revision`: that of the CRDs this operator was made for."""
+async def findings(client: Client, *, revision: int, namespace: str) -> AsyncIterator[str]:
+    """What is wrong, most basic first.
+
+    `revision`: that of the CRDs this operator was made for. `namespace`: its own, where its Lease is; all else
+    it must be allowed everywhere.
+    """
     try:
         await client.request("GET", "/version")
     except Unreachable as error:
@@ -57,7 +61,8 @@ async def findings(client: Client, *, revision: int) -> AsyncIterator[str]:
         return
     for kind, subresource, verbs in NEEDS:
         for verb in verbs:
-            if not await _may(client, kind, subresource, verb):
+            where = namespace if kind is LEASE else ""
+            if not await _may(client, kind, subresource, verb, where):
                 resource = f"{kind.plural}.{kind.group}".rstrip(".") + (
                     f"/{subresource}" if subresource else ""
                 )
@@ -89,8 +94,9 @@ async def _crd(client: Client, kind: Kind, revision: int) -> AsyncIterator[str]:
         )
 
 
-async def _may(client: Client, kind: Kind, subresource: str, verb: str) -> bool:
-    attributes = {"group": kind.group, "resource": kind.plural, "verb": verb}
+async def _may(client: Client, kind: Kind, subresource: str, verb: str, namespace: str) -> bool:
+    """`namespace`: empty for all of them."""
+    attributes = {"group": kind.group, "resource": kind.plural, "verb": verb, "namespace": namespace}
     if subresource:
         attributes["subresource"] = subresource
     review = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +12,9 @@ import pytest
 import yaml
 
 from controller import shipped
+from controller.kube.client import Client
+from controller.kube.config import load
+from controller.kube.preflight import findings
 from tests.local.kubectl.runner import Kubectl
 
 CHART = Path(__file__).parents[2] / "charts" / "nxc-controller"
@@ -21,14 +25,16 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def helm(*settings: str) -> subprocess.CompletedProcess[str]:
+def helm(*settings: str, namespace: str, release: str) -> subprocess.CompletedProcess[str]:
     values = [word for setting in settings for word in ("--set", setting)]
-    command = ["helm", "template", "nxc-controller", str(CHART), "--namespace", "nxc-system", *values]
+    command = ["helm", "template", release, str(CHART), "--namespace", namespace, *values]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
-def rendered(*settings: str) -> list[dict[str, Any]]:
-    done = helm(IMAGE, *settings)
+def rendered(
+    *settings: str, namespace: str = "nxc-system", release: str = "nxc-controller"
+) -> list[dict[str, Any]]:
+    done = helm(IMAGE, *settings, namespace=namespace, release=release)
     assert done.returncode == 0, done.stderr
     return [document for document in yaml.safe_load_all(done.stdout) if document]
 
@@ -51,6 +57,30 @@ def test_the_operator_may_not_read_all_secrets() -> None:
     assert not any("*" in rule["resources"] or "*" in rule["verbs"] for rule in role["rules"])
 
 
+async def test_the_operator_may_do_what_it_needs(nxc: Kubectl, tmp_path: Path) -> None:
+    """The chart's roles, given to a ServiceAccount, leave the operator's own check nothing to complain of."""
+    name = f"chart-{secrets.token_hex(3)}"
+    wanted = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+    documents = [d for d in rendered(namespace=nxc.namespace, release=name) if d["kind"] in wanted]
+    nxc("apply -f -", documents)
+    try:
+        kubeconfig = tmp_path / "kubeconfig"
+        kubeconfig.write_text(nxc("config view --raw --minify --flatten").stdout)
+        kubeconfig.chmod(0o600)
+        account = nxc.with_kubeconfig(str(kubeconfig))
+        token = nxc(f"create token {name}").stdout.strip()
+        account(f"config set-credentials {name} --token={token}")
+        account(f"config set-context --current --user={name}")
+        client = Client(await load(str(kubeconfig)))
+        try:
+            found = [finding async for finding in findings(client, revision=1, namespace=nxc.namespace)]
+        finally:
+            await client.aclose()
+        assert found == []
+    finally:
+        nxc("delete -f -", documents)
+
+
 def test_users_write_no_status_and_no_testbed() -> None:
     roles = [document for document in rendered() if document["kind"] == "ClusterRole"]
     edit = next(role for role in roles if role["metadata"]["name"] == "nxc-controller-edit")
@@ -67,7 +97,7 @@ def test_users_write_no_status_and_no_testbed() -> None:
     ],
 )
 def test_wrong_values_are_refused_by_name(setting: str, says: str) -> None:
-    done = helm(IMAGE, setting)
+    done = helm(IMAGE, setting, namespace="nxc-system", release="nxc-controller")
     assert done.returncode != 0
     assert says in done.stderr
 
