@@ -37,7 +37,9 @@ class Condition:
     generation: int = 0
     since: datetime | None = None
 
-    def __bool__(self) -> bool:
+    @property
+    def holds(self) -> bool:
+        """Whether it is True; neither False nor Unknown."""
         return self.status is Status.TRUE
 
 
@@ -67,7 +69,8 @@ class Conditions:
 
     def is_true(self, type: str) -> bool:
         """Whether the condition is there and holds."""
-        return bool(self.by_type.get(type))
+        condition = self.by_type.get(type)
+        return condition is not None and condition.holds
 
     @classmethod
     def parse(cls, items: Iterable[Mapping[str, Any]] | None) -> Conditions:

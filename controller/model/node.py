@@ -241,7 +241,7 @@ class Node:
         condition = self.status.conditions["Ready"]
         return (
             condition is not None
-            and bool(condition)
+            and condition.holds
             and condition.generation == self.meta.generation
             and not self.meta.deleting
         )

@@ -403,13 +403,13 @@ def _report(
     if deployment.test == "OnReady":
         message = "spec.test.run: OnReady is not carried out by this version"
         conditions.append(false("Tested", "NotSupported", message))
-    settled = bool(admitted) and bool(judged.ready) and bool(judged.up_to_date) and not actions
-    if blocked is not None and not judged.ready:
+    settled = admitted.holds and judged.ready.holds and judged.up_to_date.holds and not actions
+    if blocked is not None and not judged.ready.holds:
         conditions.append(true("Stalled", blocked.reason, blocked.message))
     elif judged.hopeless is not None:
         conditions.append(true("Stalled", "NodesFailed", judged.hopeless))
     elif not settled and not deployment.suspend:
-        reason = judged.ready if admitted else admitted
+        reason = judged.ready if admitted.holds else admitted
         message = world.problem.message if world.problem is not None else reason.message
         if waiting_hosts:
             message = f"{waiting_hosts[0]} waits until an earlier node has left its machine"
@@ -523,7 +523,7 @@ def _timings(
         ("provisionedAt", "Provisioned"),
         ("readyAt", "Ready"),
     ):
-        if by_type[type] and reservation is not None:
+        if by_type[type].holds and reservation is not None:
             timings.setdefault(name, now)
     return timings
 
@@ -550,7 +550,7 @@ def _turning_points(
     if after.conditions.is_true("Ready") and not before.conditions.is_true("Ready"):
         notices.append(Notice("Ready", f"all {after.counts.desired} nodes needed are ready"))
     stalled = after.conditions["Stalled"]
-    if stalled and not before.conditions.is_true("Stalled"):
+    if stalled is not None and not before.conditions.is_true("Stalled"):
         notices.append(Notice(stalled.reason, stalled.message, warning=True))
     admitted = after.conditions["Admitted"]
     was = before.conditions["Admitted"]

@@ -169,7 +169,7 @@ def _observe(
     """Write down how the machine stands, and push what it does not know yet."""
     node = world.node
     stages = _stages(node, attempt, machine)
-    blocking = next((condition for condition in stages if not condition), None)
+    blocking = next((condition for condition in stages if not condition.holds), None)
     ready = (
         true("Ready", "Ready", f"{node.spec.host} plays {node.spec.role}")
         if blocking is None
@@ -178,15 +178,15 @@ def _observe(
     timings = dict(status.timings)
     booted, informed, _, reachable, _ = stages
     for name, condition in zip(NODE_PHASES, (booted, informed, reachable, ready), strict=True):
-        if condition:
+        if condition.holds:
             timings.setdefault(name, now)
     since = timings.get("readyAt", now)
-    stable = bool(ready) and now - since >= STABLE_AFTER
+    stable = ready.holds and now - since >= STABLE_AFTER
     outdated = bool(machine.information) and machine.information != node.spec.information
     actions = (Inform(machine.key, node.spec.information),) if outdated and not world.suspend else ()
-    if not reachable:
+    if not reachable.holds:
         look_again = _started(attempt, machine, now) + BOOT_LIMIT - now
-    elif ready and status.failures and not stable:
+    elif ready.holds and status.failures and not stable:
         look_again = since + STABLE_AFTER - now
     else:
         look_again = LOOK_AGAIN
@@ -195,7 +195,7 @@ def _observe(
         attempt=replace(attempt, seen=True, started=min(attempt.started, now)),
         failures=0 if stable else status.failures,
         address=machine.address,
-        evidence="" if ready else machine.evidence,
+        evidence="" if ready.holds else machine.evidence,
         timings=timings,
     )
     return _settle(
@@ -205,7 +205,7 @@ def _observe(
         now,
         actions=actions,
         look_again=max(SOON, min(look_again, LOOK_AGAIN)),
-        reconciling=not ready,
+        reconciling=not ready.holds,
     )
 
 

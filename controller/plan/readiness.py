@@ -80,7 +80,7 @@ def _ready(
     if blocking is None:
         return false("Ready", "NodesMissing", f"{summary}; role {short[0].name} lacks nodes")
     condition = blocking.status.conditions["Ready"]
-    if condition is None or condition:
+    if condition is None or condition.holds:
         return false("Ready", "NodesStarting", f"{summary}; {blocking.spec.host} is starting")
     return false("Ready", condition.reason, f"{summary}; {blocking.spec.host}: {condition.message}")
 
