@@ -107,7 +107,7 @@ def check_type(body: Object, resource: Resource) -> None:
 
 
 def complete(body: Object, resource: Resource, strategy: Strategy) -> tuple[Object, list[str]]:
-    """`body` without unknown fields and with defaults, fresh at the top and in its metadata; what was dropped.
+    """`body` without unknown fields and with defaults, fresh at the top and in its metadata; what is dropped.
 
     Raises UndecodableError where a part has a type that cannot be decoded at all.
     """

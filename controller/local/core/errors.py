@@ -129,7 +129,10 @@ def _details(group: str, kind: str, name: str, **more: Any) -> dict[str, Any]:
 
 
 def _listed(causes: Iterable[Cause]) -> list[dict[str, str]]:
-    return [{"reason": cause.reason, "message": cause.message, "field": cause.field} for cause in causes]
+    return [
+        {"reason": cause.reason, "message": cause.message, **({"field": cause.field} if cause.field else {})}
+        for cause in causes
+    ]
 
 
 def success(group: str, resource: str, name: str, uid: str) -> dict[str, Any]:

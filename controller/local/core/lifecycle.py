@@ -72,7 +72,8 @@ def decoded(metadata: Any) -> tuple[Metadata, list[str]]:
     if metadata is None:
         return {}, []
     if not isinstance(metadata, dict):
-        raise _mismatch(metadata, ".metadata", "v1.ObjectMeta")
+        given = _JSON_TYPES.get(type(metadata), "null")
+        raise UndecodableError(f"json: cannot unmarshal {given} into Go value of type v1.ObjectMeta")
     found: Metadata = {}
     unknown: list[str] = []
     for key, value in metadata.items():

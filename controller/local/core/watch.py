@@ -44,7 +44,7 @@ class Watch:
         initial: Sequence[Object] = (),
         announce_end: bool = False,
     ) -> None:
-        """`since`: the version after which changes are wanted. `initial`: objects to show as ADDED before them;
+        """`since`: the version after which changes are wanted. `initial`: objects to show as ADDED first;
         `announce_end`: follow these with a bookmark that says so. `match` and `convert` see stored objects.
         """
         self.on_ready: Callable[[], None] | None = None

@@ -27,6 +27,8 @@ GENERATED_TRIES = 8
 GENERATED_LIMIT = 58
 """Characters of generateName that are used, so that five more make a DNS label."""
 
+_BAD_PATCH = "error decoding patch: json: cannot unmarshal"
+
 Admission = Callable[[Request, Resource, Object, Object | None], None]
 """Asked before anything is written, with the new and the live object; raises ApiError to refuse."""
 
@@ -121,13 +123,9 @@ class Writer:
         if kind not in accepted:
             raise errors.unsupported_media_type(accepted)
         if kind == JSON_PATCH and not isinstance(request.body, list):
-            raise errors.bad_request(
-                "error decoding patch: json: cannot unmarshal object into Go value of type []jsonPatchOp"
-            )
+            raise errors.bad_request(f"{_BAD_PATCH} object into Go value of type []handlers.jsonPatchOp")
         if kind != JSON_PATCH and not isinstance(request.body, dict):
-            raise errors.bad_request(
-                "error decoding patch: json: cannot unmarshal array into Go value of type map"
-            )
+            raise errors.bad_request(f"{_BAD_PATCH} array into Go value of type map[string]interface {{}}")
         if live is None:
             raise errors.not_found(resource.group, resource.plural, request.name)
         if kind == JSON_PATCH:
