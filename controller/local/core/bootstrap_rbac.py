@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-GROUP = "rbac.authorization.k8s.io"
+from controller.local.core.rbac import GROUP, aggregated_rules
+
 AGGREGATE = f"{GROUP}/aggregate-to-"
 """Label prefix: a ClusterRole with `AGGREGATE + "view": "true"` gives its rules to `view`."""
 
@@ -139,11 +140,13 @@ def bootstrap_objects() -> list[dict[str, Any]]:
     namespace, so that everybody may read them) and the operator's own role. Made anew by every call."""
     roles = [_cluster_role(name, rules, {}) for name, rules in _RULES.items()]
     roles += [_cluster_role(name, rules, {tier: "true"}) for name, (tier, rules) in _AGGREGATED.items()]
-    for tier, stronger in _TIERS.items():
-        role = _cluster_role(tier, [], dict.fromkeys(stronger, "true"))
-        role["aggregationRule"] = {"clusterRoleSelectors": [{"matchLabels": {AGGREGATE + tier: "true"}}]}
-        roles.append(role)
-    return roles + [_binding(name, subjects) for name, subjects in _BINDINGS.items()]
+    tiers = [_cluster_role(tier, [], dict.fromkeys(stronger, "true")) for tier, stronger in _TIERS.items()]
+    for tier in tiers:
+        label = AGGREGATE + tier["metadata"]["name"]
+        tier["aggregationRule"] = {"clusterRoleSelectors": [{"matchLabels": {label: "true"}}]}
+    for tier in tiers:
+        tier["rules"] = aggregated_rules(tier, roles + tiers)
+    return roles + tiers + [_binding(name, subjects) for name, subjects in _BINDINGS.items()]
 
 
 def _object(kind: str, name: str, labels: dict[str, str], **parts: Any) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from controller.local.core.builtin_schemas import structural_schema
+from controller.local.core.builtin_schemas import typed_schema
 from controller.local.core.builtin_terms import Schema
+from controller.local.core.lifecycle import UndecodableError
 from controller.local.core.resources import EVENTS, RBAC, Resource
 
 Object = Mapping[str, Any]
@@ -33,9 +34,9 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:[.,](\d+))?(Z|[+-]\d\d:\
 def default_builtin(resource: Resource, obj: Object) -> dict[str, Any]:
     """`obj`, already pruned, in its stored form; metadata as it is.
 
-    Raises ValueError for text that is not in the form its field has (base64, times): the message names the
+    Raises UndecodableError for text that is not in the form its field has (base64, times): the message names the
     field. A request with such a body is a 400."""
-    schema = structural_schema(resource.group, resource.version, resource.kind)
+    schema = typed_schema(resource.group, resource.version, resource.kind)
     if schema is None:
         return dict(obj)
     fields = schema["properties"]
@@ -97,7 +98,7 @@ def _bytes(text: str, path: str) -> str:
     try:
         base64.b64decode(joined, validate=True)
     except binascii.Error as error:
-        raise ValueError(f"{path}: illegal base64 data: {error}") from None
+        raise UndecodableError(f"{path}: illegal base64 data: {error}") from None
     return joined
 
 
@@ -110,7 +111,7 @@ def _time(text: str, path: str) -> str:
             raise ValueError
         moment = datetime.fromisoformat(f"{match[1]}.{(match[2] or '')[:6]:0<6}{match[3]}").astimezone(UTC)
     except ValueError:
-        raise ValueError(f'{path}: parsing time "{text}" as "{layout}": cannot parse it') from None
+        raise UndecodableError(f'{path}: parsing time "{text}" as "{layout}": cannot parse it') from None
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ" if micro else "%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -123,10 +124,6 @@ def _secret(obj: dict[str, Any]) -> dict[str, Any]:
         coded = {key: base64.b64encode(value.encode()).decode() for key, value in plain.items()}
         obj["data"] = {**obj.get("data", {}), **coded}
     return {**obj, "type": obj.get("type") or "Opaque"}
-
-
-def _role(obj: dict[str, Any]) -> dict[str, Any]:
-    return {**obj, "rules": obj.get("rules")}  # shown as null, as by the real server
 
 
 def _binding(obj: dict[str, Any]) -> dict[str, Any]:
@@ -163,8 +160,6 @@ _DEFAULTS: dict[tuple[str, str], Callable[[dict[str, Any]], dict[str, Any]]] = {
     ("", "Event"): lambda obj: {**_CORE_EVENT, **obj},
     (EVENTS, "Event"): lambda obj: {**_NEW_EVENT, **obj},
     ("coordination.k8s.io", "Lease"): _lease,
-    (RBAC, "Role"): _role,
-    (RBAC, "ClusterRole"): _role,
     (RBAC, "RoleBinding"): _binding,
     (RBAC, "ClusterRoleBinding"): _binding,
 }

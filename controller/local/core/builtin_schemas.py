@@ -38,17 +38,40 @@ def models() -> dict[str, Schema]:
 
 
 @cache
-def structural_schema(group: str, version: str, kind: str) -> Schema | None:
-    """The schema of a built-in kind with references resolved: input for Structural.compile.
+def typed_schema(group: str, version: str, kind: str) -> Schema | None:
+    """The schema of a built-in kind with references resolved. Shared between callers: to be read only.
 
-    apiVersion, kind and metadata (a full ObjectMeta) are declared at the root. It carries
-    x-kubernetes-list-type, -list-map-keys, -map-type, -patch-strategy and -patch-merge-key. Every field is
-    nullable, because typed decoding takes null for absent. Shared between callers: to be read only. None for a
-    kind that is not built in."""
+    None for a kind that is not built in."""
     if group not in PREFIXES or version != VERSION:
         return None
     schema = models().get(PREFIXES[group] + kind)
     return _resolved(schema) if schema else None
+
+
+@cache
+def structural_schema(group: str, version: str, kind: str) -> Schema | None:
+    """As typed_schema, for Structural.compile: checks just what decoding into a Go type would.
+
+    So every field may be null, which stands for absent; what is required, and the form of base64 and times, is
+    left to builtin_rules and builtin_defaults, which say it in the real server's words. (A
+    CustomResourceDefinition keeps its required fields.) It carries x-kubernetes-list-type, -list-map-keys,
+    -map-type, -patch-strategy and -patch-merge-key, and declares apiVersion, kind and metadata at the root."""
+    schema = typed_schema(group, version, kind)
+    return _decodable(schema, keep_required=group == "apiextensions.k8s.io") if schema else None
+
+
+def _decodable(schema: Schema, *, keep_required: bool) -> Schema:
+    left_out = {"format"} if schema.get("format") in ("byte", "date-time") else set()
+    left_out |= set() if keep_required else {"required"}
+    found = {key: value for key, value in schema.items() if key not in left_out} | {"nullable": True}
+    if "properties" in schema:
+        found["properties"] = {
+            key: _decodable(value, keep_required=keep_required) for key, value in schema["properties"].items()
+        }
+    for key in ("items", "additionalProperties"):
+        if key in schema:
+            found[key] = _decodable(schema[key], keep_required=keep_required)
+    return found
 
 
 @cache
@@ -63,7 +86,7 @@ def _resolved(schema: Schema) -> Schema:
     if name is not None:
         beside = {key: value for key, value in schema.items() if key not in ("$ref", "allOf")}
         return {**_resolved(models()[name.removeprefix(REF)]), **beside}
-    found = {**{key: value for key, value in schema.items() if key != GVK}, "nullable": True}
+    found = {key: value for key, value in schema.items() if key != GVK}
     if "properties" in schema:
         found["properties"] = {key: _resolved(value) for key, value in schema["properties"].items()}
     for key in ("items", "additionalProperties"):
