@@ -1,0 +1,1 @@
+"""Tests that hold the local control plane to the real one: each runs on both."""
