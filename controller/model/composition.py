@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from controller.model.conditions import Conditions
+from controller.model.conditions import MESSAGE_LIMIT, Conditions
 from controller.model.errors import Blame
 from controller.model.meta import Meta, Object
 from controller.model.names import digest
@@ -55,7 +55,7 @@ class Image:
             "sourceDigest": self.source,
             "progress": self.progress,
             "reason": self.reason,
-            "message": self.message,
+            "message": self.message[:MESSAGE_LIMIT],
         }
         return {**(self.details or {}), **{name: value for name, value in shown.items() if value}}
 

@@ -48,7 +48,7 @@ class Meta:
     @property
     def requested_at(self) -> str:
         """The value of the annotation that asks for another look; empty without one."""
-        return self.annotations.get(REQUESTED_AT, "")
+        return self.annotations.get(REQUESTED_AT, "")[:1024]  # what status.lastHandledReconcileAt holds
 
     def owned_by(self, uid: str) -> bool:
         """Whether the object with this uid is an owner."""
