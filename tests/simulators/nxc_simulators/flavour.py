@@ -66,6 +66,10 @@ class SimulatedBackend:
         return self._world().inventory(self._context.installation, self._name)
 
     async def aclose(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Listen no more: what the end of a process does."""
         if self._found is not None:
             self._found.listeners.remove(self._changed)
             self._found = None
@@ -133,7 +137,7 @@ class SimulatedBackend:
 
 
 class SimulatedFlavour:
-    """A flavour whose machines stand in a `World`: by default in the file of its Testbed's `spec.endpoint`."""
+    """A flavour whose machines stand in a `World`, by default that of its Testbed's `spec.endpoint`."""
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from controller.model.errors import TestbedError
 from controller.model.machine import Inventory, Machine, MachineKey, Order
 from nxc_simulators.life import NEVER, Record, machine
-from nxc_simulators.policy import Policy
+from nxc_simulators.policy import Policy, parameters
 from nxc_simulators.shelf import Shelf
 
 
@@ -197,6 +197,12 @@ class World:
         self.refresh()
         self._note("lose", str(key))
         self._remove(key)
+
+    def spare(self) -> None:
+        """Let no machine end any more that was fated to by chance."""
+        for record in self.records():
+            if record.alive(self.now()) and not {"fail", "vanish-after"} & parameters(record.order).keys():
+                self._set(replace(record, fate=replace(record.fate, ends=NEVER)))
 
     def records(self) -> tuple[Record, ...]:
         """Every machine of which there is a trace."""

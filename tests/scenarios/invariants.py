@@ -1,0 +1,272 @@
+"""What must hold at every moment: checked at each write to the API, and at each deed in the world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from controller.local.core.storage import Change
+from controller.model.kinds import (
+    DEPLOYMENT,
+    LEASE,
+    MACHINE_FINALIZER,
+    NODE,
+    RESERVATION_FINALIZER,
+    TESTBED,
+    Kind,
+)
+from controller.model.quantity import parse_quantity
+from nxc_simulators.life import Record, machine
+from nxc_simulators.world import World
+from tests.scenarios.server import Cluster
+
+NOTICE = 200.0
+"""Seconds by which what the operator writes may be behind the world: its calls have limits, and may be slow."""
+OUTSIDERS = ("user", "server")
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Something that must never be."""
+
+    time: float
+    rule: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.time:.3f} s: {self.rule}: {self.what}"
+
+
+class Invariants:
+    """The judge of a scenario."""
+
+    def __init__(self, now: Callable[[], float], worlds: Mapping[str, World]) -> None:
+        self._now, self._worlds = now, worlds
+        self.violations: list[Violation] = []
+        self.writes = 0
+        """Writes of operators to objects of our kinds."""
+        self.cluster: Cluster
+        self._capacity: dict[tuple[str, str], list[tuple[float, int | None]]] = {}
+        self._suspended: dict[str, float] = {}
+        self._informed: dict[str, tuple[float, int]] = {}
+        for world in worlds.values():
+            world.listeners.append(self._look)
+
+    def broken(self, rule: str, what: str) -> None:
+        """Note a violation."""
+        self.violations.append(Violation(self._now(), rule, what))
+
+    # ------------------------------------------------------------ in the API
+
+    def judge(self, writer: str, change: Change) -> None:
+        """A change is about to be stored."""
+        group, plural = change.storage
+        obj, old = change.object, change.previous
+        if (group, plural) == (TESTBED.group, TESTBED.plural):
+            self._remember_capacity(change)
+        if writer in OUTSIDERS:
+            if (group, plural) == (DEPLOYMENT.group, DEPLOYMENT.plural):
+                self._remember_suspension(change)
+            return
+        if group != NODE.group:
+            return
+        self.writes += 1
+        self._check_leader(writer, f"writes {plural} {change.namespace}/{change.name}")
+        if old is None or change.type == "DELETED":
+            return
+        if old.get("metadata") != obj.get("metadata") and old.get("status") == obj.get("status"):
+            self._check_finalizers(plural, old, obj)
+        before, after = old.get("status") or {}, obj.get("status") or {}
+        if before != after:
+            self._check_status(change, before, after)
+            if plural == NODE.plural:
+                self._check_node(change, before, after)
+            if plural == DEPLOYMENT.plural:
+                self._check_deployment(change, before, after)
+        if plural == NODE.plural and old.get("spec") != obj.get("spec"):
+            self._check_suspended(change)
+
+    def deed(self, writer: str, what: str) -> None:
+        """An operator does something to the world."""
+        self._check_leader(writer, what)
+
+    def _check_leader(self, writer: str, what: str) -> None:
+        leases = self.cluster.all(LEASE)
+        holder = leases[0]["spec"].get("holderIdentity") if leases else None
+        if leases and holder != writer:
+            self.broken("one leader", f"{writer} {what}, while {holder or 'nobody'} holds the lease")
+
+    def _check_status(self, change: Change, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        what = f"{change.storage[1]} {change.namespace}/{change.name}"
+        was, now = before.get("observedGeneration", 0), after.get("observedGeneration", 0)
+        generation = change.object["metadata"]["generation"]
+        if now < was:
+            self.broken("status goes forward", f"{what}: observedGeneration from {was} to {now}")
+        if now > generation:
+            self.broken("status goes forward", f"{what}: observedGeneration {now} of {generation}")
+        old = {c["type"]: c for c in before.get("conditions") or ()}
+        for condition in after.get("conditions") or ():
+            earlier = old.get(condition["type"])
+            if earlier is None:
+                continue
+            turned = earlier["status"] != condition["status"]
+            moved = earlier["lastTransitionTime"] != condition["lastTransitionTime"]
+            if moved and not turned:
+                self.broken("transition times", f"{what}: {condition['type']} moved without a turn")
+            if condition["observedGeneration"] < earlier["observedGeneration"]:
+                self.broken("status goes forward", f"{what}: {condition['type']} of an older generation")
+
+    def _check_node(self, change: Change, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        what, meta = f"node {change.namespace}/{change.name}", change.object["metadata"]
+        was, now = before.get("attempt", 0), after.get("attempt", 0)
+        if now < was:
+            self.broken("attempts grow", f"{what}: attempt from {was} to {now}")
+        if now > was + 1:
+            self.broken("attempts grow", f"{what}: attempt from {was} to {now} at once")
+        failed, fails = before.get("failures", 0), after.get("failures", 0)
+        if fails > failed + 1 or (0 < fails < failed):
+            self.broken("failures are counted", f"{what}: failures from {failed} to {fails}")
+        if now == was and fails > failed and (before.get("machine") or {}).get("state") == "Failed":
+            self.broken("failures are counted", f"{what}: attempt {now} failed twice")
+        ready = _condition(after, "Ready")
+        if ready is not None and ready["status"] == "True":
+            self._check_ready(what, meta["uid"], change.object, after)
+
+    def _check_ready(self, what: str, uid: str, obj: Mapping[str, Any], status: Mapping[str, Any]) -> None:
+        seen = self._informed.get(f"{uid}/{status['attempt']}/{obj['spec']['information']}")
+        now = self._now()
+        record = self._record(uid, status["attempt"])
+        if record is not None:
+            self._look(record)
+            seen = self._informed.get(f"{uid}/{status['attempt']}/{obj['spec']['information']}")
+        if seen is None or now - seen[0] > NOTICE:
+            since = "never was" if seen is None else f"was last {now - seen[0]:.0f} s ago"
+            self.broken("Ready is true", f"{what}: Ready, but its machine {since} healthy and informed")
+
+    def _check_finalizers(self, plural: str, old: Mapping[str, Any], obj: Mapping[str, Any]) -> None:
+        gone = set(old["metadata"].get("finalizers") or ()) - set(obj["metadata"].get("finalizers") or ())
+        meta = obj["metadata"]
+        what = f"{plural} {meta.get('namespace', '')}/{meta['name']}"
+        if gone and not meta.get("deletionTimestamp") and plural != TESTBED.plural:
+            self.broken("finalizers stay", f"{what} lost {', '.join(gone)} and is not being deleted")
+        if MACHINE_FINALIZER in gone:
+            for record in self._records():
+                if record.order.key.node == meta["uid"]:
+                    self.broken("finalizers hold", f"{what} was let go while machine {record.order.key} is there")
+        if RESERVATION_FINALIZER in gone:
+            owned = [n for n in self.cluster.all(NODE) if _owned_by(n, meta["uid"])]
+            orphaning = "orphan" in (old["metadata"].get("finalizers") or ())
+            if owned and not orphaning:
+                self.broken("finalizers hold", f"{what} was let go while it owns {owned[0]['metadata']['name']}")
+
+    def _check_deployment(self, change: Change, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        what = f"deployment {change.namespace}/{change.name}"
+        had, has = before.get("reservation") or {}, after.get("reservation") or {}
+        if not has or has == had:
+            return
+        names = has.get("machines") or []
+        if len(set(names)) != len(names):
+            self.broken("one machine once", f"{what} holds a machine twice: {names}")
+        others = [
+            d
+            for d in self.cluster.all(DEPLOYMENT)
+            if d["metadata"]["uid"] != change.object["metadata"]["uid"]
+            and ((d.get("status") or {}).get("reservation") or {}).get("testbed") == has["testbed"]
+        ]
+        for other in others:
+            shared = set(names) & set(other["status"]["reservation"].get("machines") or ())
+            if shared:
+                self.broken("one machine once", f"{what} and {other['metadata']['name']} both hold {shared}")
+        same = had.get("testbed") == has["testbed"]
+        for unit, size in (("nodes", _nodes), ("memory", _memory)):
+            if same and size(has) <= size(had):
+                continue
+            total = size(has) + sum(size(other["status"]["reservation"]) for other in others)
+            limit = self._most_capacity(has["testbed"], unit)
+            if limit is not None and total > limit:
+                self.broken("capacity", f"{what}: {total} {unit} of {has['testbed']} held, there are {limit}")
+
+    def _check_suspended(self, change: Change) -> None:
+        for owner in change.object["metadata"].get("ownerReferences") or ():
+            since = self._suspended.get(owner["uid"])
+            if since is not None and self._now() - since > NOTICE:
+                self.broken("suspended means still", f"node {change.name} of a suspended deployment was changed")
+
+    def _remember_suspension(self, change: Change) -> None:
+        uid = change.object["metadata"]["uid"]
+        if change.type != "DELETED" and change.object["spec"].get("suspend"):
+            self._suspended.setdefault(uid, self._now())
+        else:
+            self._suspended.pop(uid, None)
+
+    def _remember_capacity(self, change: Change) -> None:
+        capacity = change.object["spec"].get("capacity") or {}
+        memory = capacity.get("memory")
+        for unit, amount in (
+            ("nodes", capacity.get("nodes")),
+            ("memory", None if memory is None else parse_quantity(memory)),
+        ):
+            known = self._capacity.setdefault((change.name, unit), [])
+            if not known or known[-1][1] != amount:
+                known.append((self._now(), amount))
+
+    def _most_capacity(self, testbed: str, unit: str) -> int | None:
+        """The most that the operator may believe the testbed to have: news takes its time."""
+        known = self._capacity.get((testbed, unit), [])
+        recent: list[int | None] = []
+        for index, (_, amount) in enumerate(known):
+            ended = known[index + 1][0] if index + 1 < len(known) else self._now()
+            if ended >= self._now() - NOTICE:
+                recent.append(amount)
+        return None if None in recent else max((n for n in recent if n is not None), default=None)
+
+    # ------------------------------------------------------------ in the world
+
+    def _look(self, record: Record) -> None:
+        """Remember until when a machine was in order, with which information."""
+        key = record.order.key
+        now = self._now()
+        healthy = record.born + record.fate.healthy
+        if record.fate.wrong or healthy >= record.ends or healthy > now:
+            return
+        for information in {record.order.information, record.pushed} - {""}:
+            name = f"{key.node}/{key.attempt}/{information}"
+            current = information == (record.pushed or record.order.information)
+            if current:
+                self._informed[name] = (min(now, record.ends), key.attempt)
+
+    def _record(self, node: str, attempt: int) -> Record | None:
+        for record in self._records():
+            if record.order.key.node == node and record.order.key.attempt == attempt:
+                return record
+        return None
+
+    def _records(self) -> list[Record]:
+        return [record for world in self._worlds.values() for record in world.records()]
+
+    def breaches(self) -> None:
+        """Take in what the worlds complain of."""
+        for name, world in self._worlds.items():
+            for breach in world.breaches:
+                self.broken("contract of backends", f"{name}: {breach}")
+            world.breaches.clear()
+
+
+def _condition(status: Mapping[str, Any], type: str) -> Mapping[str, Any] | None:
+    return next((c for c in status.get("conditions") or () if c["type"] == type), None)
+
+
+def _owned_by(obj: Mapping[str, Any], uid: str) -> bool:
+    return any(owner["uid"] == uid for owner in obj["metadata"].get("ownerReferences") or ())
+
+
+def _nodes(reservation: Mapping[str, Any]) -> int:
+    return len(reservation.get("machines") or ())
+
+
+def _memory(reservation: Mapping[str, Any]) -> int:
+    return int(reservation.get("memoryBytes") or 0)
+
+
+__all__ = ["Invariants", "Kind", "Violation", "machine"]

@@ -1,0 +1,292 @@
+"""One scenario: a cluster, worlds, operators and a story, from one seed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import copy_context
+from dataclasses import dataclass, field
+
+from controller.app import Operator, Settings
+from controller.model.kinds import NAMESPACE, WATCHED
+from controller.runtime.leader import LeaseTimes
+from nxc_simulators.builder import SimulatedBuilders, Store
+from nxc_simulators.flavour import SimulatedFlavour
+from nxc_simulators.policy import Policy
+from nxc_simulators.world import World
+from tests.scenarios.clock import LIFE, Life, VirtualLoop, Wall
+from tests.scenarios.hostile import HostileFlavour
+from tests.scenarios.invariants import Invariants, Violation
+from tests.scenarios.kopf import Watcher
+from tests.scenarios.outcome import Outcome
+from tests.scenarios.server import Cluster, SimApi
+from tests.scenarios.story import TESTBEDS, Story
+from tests.scenarios.trace import Trace
+from tests.scenarios.weather import Dice, Weather, storm
+
+CONVERGENCE = 9000.0
+"""Seconds of virtual time within which everything must be as wished, once all is calm: three attempts that
+hang until their limit, the back-offs between them, and a resync."""
+LOOK = 15.0
+QUIET = 700.0
+"""Seconds of virtual time in which a converged operator must write nothing: more than a resync."""
+HOME = "nxc-system"
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of a scenario."""
+
+    seed: int
+    violations: list[Violation] = field(default_factory=list)
+    seconds: float = 0.0
+    counts: Counter[str] = field(default_factory=Counter)
+    fingerprint: str = ""
+    trace: Trace | None = None
+
+
+class Scenario:
+    """The parts of one seed, and how they are run."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.loop = VirtualLoop(self._rng("loop"))
+        self.trace = Trace(self.loop.time)
+        rng = self._rng("setting")
+        self.weather = storm(rng)
+        self.wall = Wall(self.loop)
+        server_wall = Wall(self.loop)
+        self.worlds = {
+            name: World(
+                now=self.loop.time,
+                policy=Policy(
+                    seed=seed,
+                    stage=rng.choice((0.1, 0.5, 3.0)),
+                    trouble=rng.choice((0.0, 0.05, 0.2)),
+                    vanishing=rng.choice((0.0, 0.1)),
+                    ending=rng.choice((0.0, 0.0, 1.0, 20.0)),
+                ),
+            )
+            for name in TESTBEDS
+        }
+        self.images = Store()
+        self.invariants = Invariants(self.loop.time, self.worlds)
+        self.cluster = Cluster(
+            self.loop, server_wall, self._rng("server"), self.trace, judge=self.invariants.judge
+        )
+        self.invariants.cluster = self.cluster
+        self.story = Story(self.cluster, self.worlds, self.wall, self._rng("story"), self.trace)
+        self.outcome = Outcome(self.cluster, self.worlds, self.wall)
+        self.replicas = 2 if rng.random() < 0.3 else 1
+        self.teardown = rng.random() < 0.4
+        self.crashes = rng.choice((0, 0, 1, 3))
+        self.settings = Settings(
+            namespace=HOME,
+            resync=rng.choice((60.0, 300.0)),
+            workers=rng.choice((1, 4, 10)),
+            leader_election=self.replicas > 1 or rng.random() < 0.3,
+            lease_times=LeaseTimes(45.0, 30.0, 10.0),
+            host="here",
+        )
+        self._chaos = self._rng("chaos")
+        self._tasks: list[asyncio.Task[None]] = []
+        self._lives: list[Life] = []
+
+    def run(self) -> Result:
+        """Play it to the end, or to the first violation."""
+        asyncio.set_event_loop(self.loop)
+        with _bugs_are_violations(self.invariants):
+            try:
+                self.loop.set_exception_handler(self._loop_complains)
+                self.loop.run_until_complete(self._play())
+            except Exception as error:
+                where = "".join(traceback.format_exception(error)[-3:])
+                self.invariants.broken("no crash of the harness", f"{type(error).__name__}: {error}\n{where}")
+            finally:
+                self._bury()
+                asyncio.set_event_loop(None)
+                self.loop.close()
+        self.trace.counts["boots"] = sum(
+            1 for world in self.worlds.values() for deed in world.journal if deed.verb == "boot"
+        )
+        return Result(
+            self.seed,
+            self.invariants.violations,
+            self.loop.time(),
+            self.trace.counts,
+            self.trace.fingerprint(),
+            self.trace,
+        )
+
+    def _rng(self, what: str) -> random.Random:
+        return random.Random(f"{self.seed}/{what}")
+
+    async def _play(self) -> None:
+        self.cluster.do("user", "create", NAMESPACE, body={"metadata": {"name": HOME}})
+        self.story.begin()
+        for number in range(1, self.replicas + 1):
+            self._later(self._supervise(f"operator-{number}"))
+        self._later(self._kill_at_random())
+        await self.story.run()
+        self._good_weather()
+        self.story.calm()
+        await self._converge("calm")
+        if self.teardown and not self.invariants.violations:
+            self.story.tear_down()
+            await self._converge("the end")
+
+    def _later(self, work: object) -> None:
+        self._tasks.append(self.loop.create_task(work))  # type: ignore[arg-type]
+
+    def _good_weather(self) -> None:
+        fine = Weather(latency=self.weather.latency)
+        for name in Weather.__slots__:
+            setattr(self.weather, name, getattr(fine, name))
+        self.crashes = 0
+
+    async def _converge(self, after: str) -> None:
+        deadline = self.loop.time() + CONVERGENCE
+        while True:
+            await asyncio.sleep(LOOK)
+            self.invariants.breaches()
+            if self.invariants.violations:
+                return
+            complaint = next(self.outcome.complaints(), None)
+            if complaint is None:
+                break
+            if self.loop.time() > deadline:
+                self.invariants.broken(f"convergence after {after}", complaint)
+                return
+        self.trace("story", "all is as wished")
+        await asyncio.sleep(60.0)
+        before, marks = self.invariants.writes, len(self.trace.lines)
+        await asyncio.sleep(QUIET)
+        self.invariants.breaches()
+        if self.invariants.writes != before:
+            lines = [line.what.format(*line.rest) for line in self.trace.lines[marks:]]
+            self.invariants.broken("quiet", f"written without need: {'; '.join(lines[:5])}")
+        if complaint := next(self.outcome.complaints(), None):
+            self.invariants.broken(f"convergence after {after}", f"undone later: {complaint}")
+
+    # ------------------------------------------------------------ operators
+
+    async def _supervise(self, name: str) -> None:
+        """Run an operator, and start it again when it has died."""
+        run = 0
+        while True:
+            run += 1
+            life = Life(f"{name}.{run}" if run > 1 else name)
+            died = asyncio.Event()
+            life.mourners.append(died.set)
+            self._lives.append(life)
+            self.trace(life.name, "starts")
+            self.trace.count("starts")
+            context = copy_context()
+            context.run(LIFE.set, life)
+            self._tasks.append(self.loop.create_task(self._operator(life), context=context))
+            await died.wait()
+            self.trace.count("crashes")
+            await asyncio.sleep(self._chaos.choice((0.1, 2.0, 30.0)))
+
+    async def _operator(self, life: Life) -> None:
+        dice = Dice(self.weather, self._rng(f"{life.name}/dice"))
+        api = SimApi(self.cluster, life, dice)
+        flavours = {
+            name: HostileFlavour(
+                SimulatedFlavour(
+                    name,
+                    pace=pace,
+                    shares_network=shared,
+                    world=lambda testbed: self.worlds[testbed.meta.name],
+                ),
+                life,
+                dice,
+                self.trace,
+                self.invariants.deed,
+            )
+            for name, pace, shared in (("simulated", 1.0, True), ("simulated-fast", 0.0, False))
+        }
+        operator = Operator(
+            api=api,
+            flavours=flavours,
+            builders={"seed": SimulatedBuilders(self.images, 0.5)},
+            clock=self.wall,
+            rng=self._rng(f"{life.name}/operator"),
+            settings=self.settings,
+            identity=life.name,
+        )
+        watchers = [
+            Watcher(self.cluster, kind, operator.feed.on_event, life, dice) for kind in WATCHED
+        ]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for watcher in watchers:
+                    group.create_task(watcher.run())
+                group.create_task(operator.run())
+        except Exception as error:
+            if not life.dead:
+                where = "".join(traceback.format_exception(error))
+                self.invariants.broken("the operator goes on", f"{life.name} ended: {where}")
+
+    async def _kill_at_random(self) -> None:
+        while True:
+            await asyncio.sleep(self._chaos.uniform(5.0, 80.0))
+            if self.crashes > 0:
+                self.crashes -= 1
+                alive = [life for life in self._lives if not life.dead]
+                if alive:
+                    life = self._chaos.choice(alive)
+                    self.trace(life.name, "is killed")
+                    life.kill()
+
+    # ------------------------------------------------------------ the end
+
+    def _loop_complains(self, _: object, context: dict[str, object]) -> None:
+        error = context.get("exception")
+        self.invariants.broken("no lost exception", f"{context.get('message')}: {error!r}")
+
+    def _bury(self) -> None:
+        """End every task, the dead ones' too, without further effect on anything."""
+        for life in self._lives:
+            life.kill()
+        self.loop.burial = True
+        for _ in range(20):
+            pending = asyncio.all_tasks(self.loop)
+            if not pending:
+                break
+            for task in pending:
+                task.cancel()
+            self.loop.run_until_complete(asyncio.wait(pending, timeout=100.0))
+
+
+@contextmanager
+def _bugs_are_violations(invariants: Invariants) -> Iterator[None]:
+    """What the operator logs as an error is a bug of it, and none of the faults that we make."""
+    logger = logging.getLogger("controller")
+    handler = _Handler(invariants.broken)
+    before = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.ERROR)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.level, logger.propagate = before
+
+
+class _Handler(logging.Handler):
+    def __init__(self, broken: Callable[[str, str], None]) -> None:
+        super().__init__(logging.ERROR)
+        self._broken = broken
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if record.exc_info and record.exc_info[1] is not None:
+            text += "\n" + "".join(traceback.format_exception(record.exc_info[1])[-4:])
+        self._broken("no bug", text)
