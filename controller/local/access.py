@@ -115,6 +115,6 @@ def _named(field_selector: str) -> str:
     """The one name that a field selector leaves, so that rules with resourceNames can allow list and watch."""
     for term in field_selector.split(","):
         key, separator, value = term.partition("=")
-        if separator and key.strip() == "metadata.name":
+        if separator and key.strip() == "metadata.name":  # `metadata.name!` of != is another key
             return value.lstrip("=").strip()
     return ""

@@ -64,7 +64,7 @@ def _json(data: bytes) -> Body:
     try:
         content = orjson.loads(data)  # strict about UTF-8 and numbers, bounded in depth
     except orjson.JSONDecodeError as error:
-        if "recursion" in str(error):
+        if "depth limit" in str(error):
             raise _too_deep() from error
         raise bad_request(f"the body is not valid JSON: {error}") from error
     if data.count(b"{") + data.count(b"[") > MAX_DEPTH and depth_exceeds(content, MAX_DEPTH):
@@ -156,15 +156,13 @@ _Loader.yaml_implicit_resolvers = {
 def _yaml(data: bytes) -> Body:
     if len(data) > MAX_YAML_BYTES:
         raise bad_request(f"a YAML body may have {MAX_YAML_BYTES} bytes at most; send JSON instead")
-    loader = _Loader(data)
     try:
+        loader = _Loader(data)
         content = loader.get_single_data()
     except RecursionError as error:
         raise _too_deep() from error
     except yaml.YAMLError as error:
         raise bad_request(f"the body is not valid YAML: {' '.join(str(error).split())}") from error
-    finally:
-        loader.dispose()
     if depth_exceeds(content, MAX_DEPTH):
         raise _too_deep()
     return Body(content, _paths(content, loader.repeated) if loader.repeated else ())

@@ -55,7 +55,7 @@ def verb(method: str, target: Target, *, watch: bool) -> str | None:
             return "get"
         return "watch" if watch else "list"
     if method == "POST":
-        return "create"
+        return "create" if target.subresource or not target.name else None
     if method == "PUT":
         return "update" if target.name else None
     if method == "PATCH":

@@ -40,7 +40,7 @@ def decode(data: bytes) -> dict[str, Any]:
         else:
             raise unsupported_media_type(["application/json", "application/yaml"])
         content = _message(raw, message, 0)
-    except (ValueError, OverflowError) as error:
+    except (ValueError, OverflowError, OSError) as error:
         raise bad_request(f"the body is not valid protobuf: {error}") from error
     return {"kind": kind, "apiVersion": api_version, **content}
 
