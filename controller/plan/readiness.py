@@ -22,18 +22,24 @@ class Judgement:
 
 
 def judge_nodes(
-    roles: Sequence[Role], nodes: Iterable[Node], specs: Mapping[str, NodeSpec] | None
+    roles: Sequence[Role],
+    nodes: Iterable[Node],
+    specs: Mapping[str, NodeSpec] | None,
+    *,
+    flavour: str,
+    changing: frozenset[str] = frozenset(),
 ) -> Judgement:
     """Judge the nodes that are not on their way out.
 
     `specs` are what the hosts should be, where that is known; without them a node is up to date when it
-    runs what its own spec says.
+    runs what its own spec says, in the flavour wanted. Hosts in `changing` lose their machine this moment
+    and do not count as ready any more, whatever their status still says.
     """
-    by_host = {node.spec.host: node for node in nodes}
+    by_host = {node.spec.host: node for node in nodes if node.spec.host not in changing}
     hosts = [host for role in roles for host in role.hosts]
     mine = [by_host[host] for host in hosts if host in by_host]
     booted = sum(1 for node in mine if node.status.conditions.is_true("Booted"))
-    current = [node for node in mine if _current(node, specs)]
+    current = [node for node in mine if _current(node, specs, flavour)]
     ready = sum(1 for node in mine if node.ready)
     failed = [node for node in mine if node.stalled]
     counts = Counts(desired=len(hosts), ready=ready, up_to_date=len(current), failed=len(failed))
@@ -46,10 +52,12 @@ def judge_nodes(
     )
 
 
-def _current(node: Node, specs: Mapping[str, NodeSpec] | None) -> bool:
+def _current(node: Node, specs: Mapping[str, NodeSpec] | None, flavour: str) -> bool:
     attempt = node.status.attempt
     spec = node.spec if specs is None else specs.get(node.spec.host)
-    return spec is not None and attempt is not None and attempt.digest == spec.boot_digest
+    if spec is None or attempt is None or node.spec.flavour != flavour:
+        return False
+    return attempt.digest == spec.boot_digest
 
 
 def _all(type: str, reason: str, count: int, wanted: int, verb: str, nodes: Sequence[Node]) -> Condition:

@@ -27,6 +27,7 @@ from controller.model.testbed import Testbed
 from controller.plan import deployment as plan
 from controller.plan.admission import Decision, Waiting
 from controller.plan.testbed import Refusal, choose
+from controller.plan.wish import DeploymentWorld, Wish, lapsed, wish
 from controller.reconcile.backends import Backends, limited
 from controller.reconcile.desk import Desk
 from controller.reconcile.ledgers import Ledgers
@@ -54,7 +55,7 @@ class DeploymentReconciler:
             return None
         world = await self._gather(key, entry.parsed)
         now = desk.clock()
-        wanted = plan.wish(world)
+        wanted = wish(world)
         decision = self._decide(key, world, wanted)
         planned = plan.plan_deployment(world, wanted, decision, now)
         if not any(isinstance(action, plan.RemoveFinalizer) for action in planned.actions):
@@ -71,11 +72,11 @@ class DeploymentReconciler:
             desk.problems[key] = error
             raise
         desk.problems.pop(key, None)
-        return planned.look_again.total_seconds() if planned.look_again is not None else None
+        return planned.look_again.total_seconds()
 
-    async def _gather(self, key: Key, deployment: Deployment) -> plan.DeploymentWorld:
+    async def _gather(self, key: Key, deployment: Deployment) -> DeploymentWorld:
         desk = self._desk
-        return plan.DeploymentWorld(
+        return DeploymentWorld(
             deployment=deployment,
             composition=desk.store.composition(key.namespace, deployment.composition),
             testbed=await self._testbed(deployment),
@@ -85,7 +86,7 @@ class DeploymentReconciler:
         )
 
     async def _testbed(self, deployment: Deployment) -> Testbed | Refusal:
-        """The deployment's testbed, or why it gets none. Reads namespace and Secret only where they matter."""
+        """The deployment's testbed, or why it gets none."""
         testbeds = self._desk.store.testbeds()
         labels = None
         if any(testbed.access == "Selector" for testbed in testbeds):
@@ -102,8 +103,8 @@ class DeploymentReconciler:
         if chosen.credentials_mode == "PerNamespace" and not await self._has_secret(deployment, chosen):
             return Refusal(
                 "CredentialsMissing",
-                f"testbed {chosen.meta.name!r} wants the namespace's own credentials: "
-                f"there is no Secret {chosen.credentials_secret!r} in namespace {deployment.meta.namespace!r}",
+                f"testbed {chosen.meta.name!r} wants the namespace's own credentials: there is no Secret "
+                f"{chosen.credentials_secret!r} in namespace {deployment.meta.namespace!r}",
             )
         return chosen
 
@@ -121,7 +122,7 @@ class DeploymentReconciler:
             return False
         return True
 
-    def _decide(self, key: Key, world: plan.DeploymentWorld, wanted: plan.Wish) -> Decision | None:
+    def _decide(self, key: Key, world: DeploymentWorld, wanted: Wish) -> Decision | None:
         """Ask the ledger, where the deployment is in a state to be admitted."""
         deployment, testbed = world.deployment, world.testbed
         held = deployment.status.reservation
@@ -130,7 +131,7 @@ class DeploymentReconciler:
             or deployment.suspend
             or wanted.refusal is not None
             or isinstance(testbed, Refusal)
-            or plan.lapsed(deployment, self._desk.clock())
+            or lapsed(world, self._desk.clock())
             or not wanted.need.nodes
             or not wanted.image
             or (held is not None and held.testbed != testbed.meta.name)
@@ -139,7 +140,7 @@ class DeploymentReconciler:
         created = format_precise(deployment.meta.created) or ""
         return self._ledgers.request(key, testbed, (created, deployment.meta.uid), wanted.need)
 
-    async def _act(self, key: Key, world: plan.DeploymentWorld, planned: plan.DeploymentPlan) -> None:
+    async def _act(self, key: Key, world: DeploymentWorld, planned: plan.DeploymentPlan) -> None:
         creating = any(isinstance(action, plan.CreateNode) for action in planned.actions)
         if creating and world.shares_network:
             await self._prepare(key, world.deployment)

@@ -45,12 +45,12 @@ class TestbedReconciler:
             return None
         problem: NxcError | None = None
         seen = 0
-        for backend in self._backends.on(testbed).values():
+        for flavour, backend in self._backends.on(testbed).items():
             try:
                 await limited("answer a probe", backend.probe())
                 inventory = await limited("list what it carries", backend.inventory())
                 seen += len(inventory.machines)
-                await self._sweep(backend, inventory)
+                await self._sweep(backend, inventory, self._networks_wanted(testbed.meta.name, flavour))
             except NxcError as error:
                 problem = error
         kinds = frozenset(kind for kinds in self._backends.served_by.values() for kind in kinds)
@@ -83,19 +83,30 @@ class TestbedReconciler:
                     return True
         return False
 
-    async def _sweep(self, backend: Backend, inventory: Inventory) -> None:
+    def _networks_wanted(self, testbed: str, flavour: str) -> set[str]:
+        """The uids of deployments that hold something here in this flavour, or have nodes here."""
+        wanted = set()
+        for _, entry in self._desk.store.all(DEPLOYMENT):
+            parsed = entry.parsed
+            if isinstance(parsed, Deployment) and parsed.flavour == flavour:
+                held = parsed.status.reservation
+                if held is not None and held.testbed == testbed:
+                    wanted.add(entry.meta.uid)
+        for _, entry in self._desk.store.all(NODE):
+            if isinstance(entry.parsed, Node) and entry.parsed.spec.flavour == flavour:
+                wanted.update(owner.uid for owner in entry.meta.owners)
+        return wanted
+
+    async def _sweep(self, backend: Backend, inventory: Inventory, networks_wanted: set[str]) -> None:
         """Release what carries our id and whose object is gone: a controller died at a bad moment."""
         for machine in inventory.machines:
             if await self._ownerless(machine):
                 logger.warning("machine %s has no DeployedNode any more; it is released", machine.key)
                 await limited("release the machine", backend.release(machine.key.node, machine.owner))
-        known = {entry.meta.uid for _, entry in self._desk.store.all(DEPLOYMENT)}
-        for _, entry in self._desk.store.all(NODE):
-            known.update(owner.uid for owner in entry.meta.owners)
         carried = {machine.deployment for machine in inventory.machines}
         for network in inventory.networks:
-            if network not in known and network not in carried:
-                logger.warning("the network of deployment %s has no Deployment any more", network)
+            if network not in networks_wanted and network not in carried:
+                logger.warning("the network of deployment %s is not wanted any more", network)
                 await limited("dismantle the network", backend.dismantle(network))
 
     async def _ownerless(self, machine: Machine) -> bool:
