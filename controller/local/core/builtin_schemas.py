@@ -52,25 +52,39 @@ def typed_schema(group: str, version: str, kind: str) -> Schema | None:
 def structural_schema(group: str, version: str, kind: str) -> Schema | None:
     """As typed_schema, for Structural.compile: checks just what decoding into a Go type would.
 
-    So every field may be null, which stands for absent; what is required, and the form of base64 and times, is
-    left to builtin_rules and builtin_defaults, which say it in the real server's words. (A
+    What is required, and the form of base64 and times, is left to builtin_rules and builtin_defaults, which say
+    it in the real server's words; values in maps and lists may be null, which stands for empty. (A
     CustomResourceDefinition keeps its required fields.) It carries x-kubernetes-list-type, -list-map-keys,
-    -map-type, -patch-strategy and -patch-merge-key, and declares apiVersion, kind and metadata at the root."""
+    -map-type, -patch-strategy and -patch-merge-key. Metadata is left open: lifecycle decodes it."""
     schema = typed_schema(group, version, kind)
-    return _decodable(schema, keep_required=group == "apiextensions.k8s.io") if schema else None
+    if schema is None:
+        return None
+    found = _decodable(schema, keep_required=group == "apiextensions.k8s.io")
+    return {**found, "properties": {**found["properties"], "metadata": {"type": "object"}}}
 
 
-def _decodable(schema: Schema, *, keep_required: bool) -> Schema:
-    left_out = {"format"} if schema.get("format") in ("byte", "date-time") else set()
-    left_out |= set() if keep_required else {"required"}
-    found = {key: value for key, value in schema.items() if key not in left_out} | {"nullable": True}
+def _decodable(schema: Schema, *, keep_required: bool, keys: list[str] | None = None) -> Schema:
+    """`keys` are those of the list-map that `schema` is an item of: they stay required."""
+    found = dict(schema)
+    if not keep_required:
+        found.pop("required", None)
+        if keys:
+            found["required"] = keys
+    if schema.get("format") == "byte":
+        del found["format"]
+    elif schema.get("format") == "date-time":
+        del found["format"]
+        found["nullable"] = True  # an unset time is stored as null
     if "properties" in schema:
         found["properties"] = {
             key: _decodable(value, keep_required=keep_required) for key, value in schema["properties"].items()
         }
     for key in ("items", "additionalProperties"):
         if key in schema:
-            found[key] = _decodable(schema[key], keep_required=keep_required)
+            keys = schema.get("x-kubernetes-list-map-keys")
+            found[key] = _decodable(schema[key], keep_required=keep_required, keys=keys)
+            if schema.get("x-kubernetes-list-type", "atomic") == "atomic":
+                found[key]["nullable"] = True
     return found
 
 
