@@ -59,7 +59,7 @@ def composition(*, image: str = "sha256:a", state: str = "Ready", **image_fields
     return Composition.parse(obj)
 
 
-def testbed(*, meta: dict[str, Any] | None = None, **spec: Any) -> Testbed:
+def make_testbed(*, meta: dict[str, Any] | None = None, **spec: Any) -> Testbed:
     return Testbed.parse(
         {
             "metadata": {"name": "local", "uid": "uid-t", "generation": 1, **(meta or {})},

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from controller.model.kinds import DEPLOYMENT, Key
-from controller.model.testbed import Capacity
-from controller.plan.admission import Admitted, Holding, Impossible, Ledger, Need, Waiting
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from controller.model.kinds import DEPLOYMENT, Key
+from controller.model.testbed import Capacity
+from controller.plan.admission import Admitted, Holding, Impossible, Ledger, Need, Waiting
 
 
 def key(name: str) -> Key:

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import random
 
-from controller.model.deployment import Role
-from controller.plan.assignment import assign, duplicate_host
 from hypothesis import given
 from hypothesis import strategies as st
+
+from controller.model.deployment import Role
+from controller.plan.assignment import assign, duplicate_host
 
 NAMES = st.text("abcdefgh", min_size=1, max_size=3)
 ROLES = st.lists(

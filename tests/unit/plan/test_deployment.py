@@ -22,7 +22,7 @@ from controller.plan.deployment import (
 from controller.plan.testbed import Refusal
 from controller.plan.wish import DeploymentWorld, wish
 
-from .make import MINUTE, NOW, composition, deployment, node, testbed
+from .make import MINUTE, NOW, composition, deployment, make_testbed, node
 
 THREE = Admitted(Holding(("local-1", "local-2", "local-3"), 3 * 2**28))
 HELD = {
@@ -33,13 +33,16 @@ HELD = {
 }
 
 
+WEB, BED = composition(), make_testbed()
+
+
 def plan(
     of: Deployment,
     decision: Decision | None = THREE,
     *,
     nodes: list[Node] | None = None,
-    web: Composition | None = composition(),
-    bed: Testbed | Refusal = testbed(),
+    web: Composition | None = WEB,
+    bed: Testbed | Refusal = BED,
     **fields: Any,
 ) -> DeploymentPlan:
     world = DeploymentWorld(of, web, bed, nodes or [], **fields)
@@ -239,7 +242,7 @@ def test_a_flavour_that_changes_waits_for_its_image_and_then_replaces_every_node
 
 def test_another_testbed_first_empties_the_old_one():
     of, nodes = settled()
-    other = testbed(meta={"name": "lab"})
+    other = make_testbed(meta={"name": "lab"})
     planned = plan(of, None, nodes=nodes, bed=other)
     assert condition(planned, "Admitted") == ("False", "Moving")
     assert kinds(planned) == [DeleteNode] * 3
@@ -283,7 +286,7 @@ def test_orphaned_nodes_stay_and_keep_their_machines():
 
 
 def test_a_deployment_made_anew_adopts_its_orphans_where_they_are():
-    of, nodes = settled()
+    _, nodes = settled()
     orphans = [node(n.spec, meta={"ownerReferences": []}) for n in nodes]
     planned = plan(deployment(), nodes=orphans)
     assert kinds(planned) == [UpdateNode] * 3
@@ -295,7 +298,7 @@ def test_a_lease_starts_with_the_admission_warns_and_ends():
     admitted = plan(of)
     assert admitted.status.lease_end == NOW + 60 * MINUTE
     running = replace(of, status=admitted.status)
-    world = DeploymentWorld(running, composition(), testbed(), [])
+    world = DeploymentWorld(running, composition(), make_testbed(), [])
     almost = plan_deployment(world, wish(world), THREE, NOW + 57 * MINUTE)
     assert "LeaseEnding" in [notice.reason for notice in almost.notices]
     over = plan_deployment(world, wish(world), None, NOW + 60 * MINUTE)
@@ -309,7 +312,7 @@ def test_an_extended_lease_revives_the_deployment():
 
 
 def test_the_testbed_s_maximum_lease_is_named():
-    planned = plan(deployment(lease={"duration": "9h"}), None, bed=testbed(lease={"maximum": "8h"}))
+    planned = plan(deployment(lease={"duration": "9h"}), None, bed=make_testbed(lease={"maximum": "8h"}))
     admitted = planned.status.conditions["Admitted"]
     assert admitted is not None
     assert "spec.lease.duration: 9:00:00 is longer than the 8:00:00" in admitted.message

@@ -4,6 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from controller.model.conditions import Status
 from controller.model.errors import Blame, TestbedError
 from controller.model.machine import Phase, Signal
@@ -20,8 +23,6 @@ from controller.plan.node import (
     plan_node,
 )
 from controller.plan.testbed import Refusal
-from hypothesis import given
-from hypothesis import strategies as st
 
 from .make import MINUTE, NOW, SECOND, machine, node
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
+
 from controller.model.errors import TestbedError
 from controller.plan.testbed import Refusal, Usage, choose, judge, usage_status
 
-from .make import deployment, testbed
+from .make import deployment, make_testbed
 
 SERVED = {"simulated": frozenset({"local"})}
 
@@ -14,21 +15,24 @@ def pick(*testbeds, labels=None, **spec):
 
 
 def test_the_named_testbed_is_taken():
-    assert pick(testbed(), testbed(meta={"name": "lab"}), testbedRef={"name": "lab"}).meta.name == "lab"
+    assert (
+        pick(make_testbed(), make_testbed(meta={"name": "lab"}), testbedRef={"name": "lab"}).meta.name
+        == "lab"
+    )
 
 
 def test_without_a_name_the_first_default_is_taken():
-    assert pick(testbed(meta={"name": "b"}), testbed(meta={"name": "a"})).meta.name == "a"
+    assert pick(make_testbed(meta={"name": "b"}), make_testbed(meta={"name": "a"})).meta.name == "a"
 
 
 @pytest.mark.parametrize(
     ("bed", "reason"),
     [
-        (testbed(allowedNamespaces={"from": "None"}), "NotAllowed"),
-        (testbed(kind="grid5000"), "FlavourNotServed"),
-        (testbed(flavours=["docker"]), "FlavourNotServed"),
-        (testbed(meta={"deletionTimestamp": "2026-01-01T00:00:00Z"}), "TestbedLeaving"),
-        (testbed(meta={"name": "other"}), "TestbedNotFound"),
+        (make_testbed(allowedNamespaces={"from": "None"}), "NotAllowed"),
+        (make_testbed(kind="grid5000"), "FlavourNotServed"),
+        (make_testbed(flavours=["docker"]), "FlavourNotServed"),
+        (make_testbed(meta={"deletionTimestamp": "2026-01-01T00:00:00Z"}), "TestbedLeaving"),
+        (make_testbed(meta={"name": "other"}), "TestbedNotFound"),
     ],
 )
 def test_a_testbed_that_cannot_be_had_says_why(bed, reason):
@@ -38,7 +42,7 @@ def test_a_testbed_that_cannot_be_had_says_why(bed, reason):
 
 
 def test_an_unknown_flavour_lists_those_installed():
-    refusal = pick(testbed(), flavour="dokcer")
+    refusal = pick(make_testbed(), flavour="dokcer")
     assert isinstance(refusal, Refusal)
     assert refusal.message == "spec.flavour: no flavour 'dokcer' (installed: simulated)"
 
@@ -57,17 +61,17 @@ def test_a_selector_admits_namespaces_by_their_labels(labels, admitted):
         "matchLabels": {"team": "a"},
         "matchExpressions": [{"key": "closed", "operator": "DoesNotExist"}],
     }
-    bed = testbed(allowedNamespaces={"from": "Selector", "selector": selector})
+    bed = make_testbed(allowedNamespaces={"from": "Selector", "selector": selector})
     assert isinstance(pick(bed, labels=labels), Refusal) is not admitted
 
 
 def test_a_testbed_says_whether_it_answers():
     kinds = frozenset({"local"})
-    assert [c.reason for c in judge(testbed(), kinds, None)] == ["Answering"]
-    assert [c.reason for c in judge(testbed(), kinds, TestbedError("Down", "no"))] == ["Down"]
-    assert [c.type for c in judge(testbed(kind="mars"), kinds, None)] == ["Ready", "Stalled"]
+    assert [c.reason for c in judge(make_testbed(), kinds, None)] == ["Answering"]
+    assert [c.reason for c in judge(make_testbed(), kinds, TestbedError("Down", "no"))] == ["Down"]
+    assert [c.type for c in judge(make_testbed(kind="mars"), kinds, None)] == ["Ready", "Stalled"]
 
 
 def test_free_is_what_is_left():
-    status = usage_status(testbed(capacity={"nodes": 4, "memory": "1Gi"}), Usage(nodes=3, memory=2**29))
+    status = usage_status(make_testbed(capacity={"nodes": 4, "memory": "1Gi"}), Usage(nodes=3, memory=2**29))
     assert status["free"] == {"nodes": 1, "memory": "512Mi"}
