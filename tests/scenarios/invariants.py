@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from controller.local.core.storage import Change
@@ -47,15 +48,18 @@ class Invariants:
         self.writes = 0
         """Writes of operators to objects of our kinds."""
         self.cluster: Cluster
+        self.on_broken: Callable[[Violation], None] = lambda violation: None
         self._capacity: dict[tuple[str, str], list[tuple[float, int | None]]] = {}
         self._suspended: dict[str, float] = {}
         self._informed: dict[str, tuple[float, int]] = {}
-        for world in worlds.values():
+        for name, world in worlds.items():
             world.listeners.append(self._look)
+            world.on_breach = partial(self.broken, f"contract of backends: {name}")
 
     def broken(self, rule: str, what: str) -> None:
         """Note a violation."""
         self.violations.append(Violation(self._now(), rule, what))
+        self.on_broken(self.violations[-1])
 
     # ------------------------------------------------------------ in the API
 
@@ -245,12 +249,6 @@ class Invariants:
     def _records(self) -> list[Record]:
         return [record for world in self._worlds.values() for record in world.records()]
 
-    def breaches(self) -> None:
-        """Take in what the worlds complain of."""
-        for name, world in self._worlds.items():
-            for breach in world.breaches:
-                self.broken("contract of backends", f"{name}: {breach}")
-            world.breaches.clear()
 
 
 def _condition(status: Mapping[str, Any], type: str) -> Mapping[str, Any] | None:

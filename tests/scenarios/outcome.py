@@ -10,7 +10,7 @@ from controller.model.kinds import COMPOSITION, DEPLOYMENT, NAMESPACE, NODE, SEC
 from controller.model.machine import Phase
 from controller.model.quantity import parse_duration, parse_quantity, parse_time
 from nxc_simulators.builder import attributes
-from nxc_simulators.life import Record, machine
+from nxc_simulators.life import NEVER, Record, machine
 from nxc_simulators.world import World
 from tests.scenarios.server import Cluster
 
@@ -372,6 +372,8 @@ class Outcome:
                 yield f"it has no machine, and has not given up: {_why(obj, 'Ready')}"
             return
         assert record is not None
+        if record.ends != NEVER:
+            yield "its machine will end by itself"
         stands = machine(record, world.now())
         if status["attempt"] != record.order.key.attempt:
             return  # complained of already

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 
 from controller.app import Operator, Settings
 from controller.model.kinds import NAMESPACE, WATCHED
@@ -103,7 +104,11 @@ class Scenario:
         with _bugs_are_violations(self.invariants):
             try:
                 self.loop.set_exception_handler(self._loop_complains)
-                self.loop.run_until_complete(self._play())
+                play = self.loop.create_task(self._play())
+                self.invariants.on_broken = partial(self._broken, play)
+                self.loop.run_until_complete(asyncio.wait({play}))
+                if not play.cancelled():
+                    play.result()
             except Exception as error:
                 where = "".join(traceback.format_exception(error)[-3:])
                 self.invariants.broken("no crash of the harness", f"{type(error).__name__}: {error}\n{where}")
@@ -123,6 +128,11 @@ class Scenario:
             self.trace,
         )
 
+    def _broken(self, play: asyncio.Task[None], violation: Violation) -> None:
+        """The first violation ends the story."""
+        self.trace("judge", "VIOLATION {}: {}", violation.rule, violation.what)
+        play.cancel()
+
     def _rng(self, what: str) -> random.Random:
         return random.Random(f"{self.seed}/{what}")
 
@@ -136,7 +146,7 @@ class Scenario:
         self._good_weather()
         self.story.calm()
         await self._converge("calm")
-        if self.teardown and not self.invariants.violations:
+        if self.teardown:
             self.story.tear_down()
             await self._converge("the end")
 
@@ -153,9 +163,6 @@ class Scenario:
         deadline = self.loop.time() + CONVERGENCE
         while True:
             await asyncio.sleep(LOOK)
-            self.invariants.breaches()
-            if self.invariants.violations:
-                return
             complaint = next(self.outcome.complaints(), None)
             if complaint is None:
                 break
@@ -166,7 +173,6 @@ class Scenario:
         await asyncio.sleep(60.0)
         before, marks = self.invariants.writes, len(self.trace.lines)
         await asyncio.sleep(QUIET)
-        self.invariants.breaches()
         if self.invariants.writes != before:
             lines = [line.what.format(*line.rest) for line in self.trace.lines[marks:]]
             self.invariants.broken("quiet", f"written without need: {'; '.join(lines[:5])}")

@@ -152,7 +152,7 @@ class Story:
             spec["roles"] = self._roles()
         for one_in, field, value in (
             (4, "testbedRef", lambda: {"name": self._random.choice(TESTBEDS)}),
-            (4, "lease", lambda: {"duration": self._random.choice(("45s", "3m", "1h", "9h"))}),
+            (4, "lease", lambda: {"duration": self._random.choice(("45s", "3m", "6h", "9h"))}),
             (2, "update", self._update),
             (4, "retry", lambda: {"attempts": self._random.randint(1, 4)}),
             (5, "kernelParameters", lambda: list(self._random.choice(TROUBLES))),

@@ -52,6 +52,7 @@ class World:
         self.policy = policy or Policy()
         self.journal: list[Deed] = []
         self.breaches: list[str] = []
+        self.on_breach: Callable[[str], None] = lambda what: None
         self.listeners: list[Listener] = []
         self.needs_network: set[str] = set()
         """Flavours whose machines may only be booted on a prepared network."""
@@ -295,6 +296,7 @@ class World:
 
     def _breach(self, what: str) -> None:
         self.breaches.append(f"{self.now():.3f}: {what}")
+        self.on_breach(what)
         self._keep("breach", f"{self.now():.6f}", what)
 
 
