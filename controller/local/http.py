@@ -181,7 +181,12 @@ class Edge:
     def _user(self, request: web.BaseRequest) -> User:
         peer = request.transport.get_extra_info("peercert") if request.transport is not None else None
         headers = request.headers
-        user = authn.authenticate(headers.get("Authorization"), peer, self._tokens, self._clock().timestamp())
+        now = self._clock().timestamp()
+        try:
+            user = authn.authenticate(headers.get("Authorization"), peer, self._tokens, now)
+        except ApiError as error:
+            log.warning("%s from %s: %s", request.rel_url.raw_path, request.remote, error.message)
+            raise
         return self._gate.impersonated(user, headers)
 
     # ------------------------------------------------------------ resources

@@ -98,7 +98,7 @@ class Server:
         self._tasks: list[asyncio.Task[None]] = []
         self._runner: web.ServerRunner | None = None
         self._context: ssl.SSLContext | None = None
-        self._watches = Watches(_watch_limit(settings.max_watches))
+        self.watches = Watches(_watch_limit(settings.max_watches))
         self.url = ""
         self.started_at = 0
         """The resourceVersion at which this server began to answer."""
@@ -166,7 +166,7 @@ class Server:
             tokens=tokens,
             encoder=encoder,
             documents=Documents(core.registry, lambda: f"{host}:{port}"),
-            watches=self._watches,
+            watches=self.watches,
             metrics=Metrics(),
             clock=_clock,
             wake=self._work.set,
@@ -197,7 +197,7 @@ class Server:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._watches.drop_all()
+        self.watches.drop_all()
         if self._runner is not None:
             await self._runner.cleanup()
         self._database.close()

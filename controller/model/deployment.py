@@ -68,10 +68,10 @@ class Role:
     def parse(cls, item: Mapping[str, Any]) -> Role:
         """Read an item of `spec.roles`."""
         hostnames = item.get("hostnames")
-        count = None if hostnames else item.get("count", 1)
+        count = 0 if hostnames else item.get("count", 1)
         return cls(
             name=item["name"],
-            hosts=tuple(hostnames) if hostnames else host_names(item["name"], count or 1),
+            hosts=tuple(hostnames) if hostnames else host_names(item["name"], count),
             aliases=host_aliases(item["name"], count),
             resources=Resources.parse(item.get("resources")),
             min_ready=item.get("minReady"),

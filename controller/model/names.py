@@ -15,12 +15,12 @@ def host_names(role: str, count: int) -> tuple[str, ...]:
     """The host names of a role that is asked for by count.
 
     One node is called by its role, as the paper's `https://server:6443` expects (Listing 1); several are
-    numbered from 1 (`agent1` … `agentN`).
+    numbered from 1 (`agent1` … `agentN`). A count of 0 leaves the role out.
     """
     return (role,) if count == 1 else tuple(f"{role}{i}" for i in range(1, count + 1))
 
 
-def host_aliases(role: str, count: int | None) -> tuple[str, ...]:
+def host_aliases(role: str, count: int) -> tuple[str, ...]:
     """Other names under which a node is known: `server1` for the only `server` (the paper's Listing 2)."""
     return (f"{role}1",) if count == 1 else ()
 

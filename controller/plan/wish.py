@@ -50,7 +50,7 @@ def wish(world: DeploymentWorld) -> Wish:
     """What the deployment wants, as far as it can be told."""
     deployment, composition = world.deployment, world.composition
     known = composition.roles if composition is not None else ()
-    roles = deployment.roles or tuple(Role.single(name) for name in sorted(known))
+    roles = _roles(deployment, known)
     need = Need(sum(len(role.hosts) for role in roles), _memory(roles, world.nodes), deployment.machines)
     image, image_ready = _image(world)
     return Wish(
@@ -78,6 +78,12 @@ def lapsed(world: DeploymentWorld, now: datetime) -> bool:
     """Whether the lease has ended."""
     end = lease_end(world.deployment, world.testbed)
     return end is not None and now >= end
+
+
+def _roles(deployment: Deployment, known: tuple[str, ...]) -> tuple[Role, ...]:
+    """The roles listed, and one node of each other role of the composition; as nixos-compose gives it."""
+    listed = {role.name for role in deployment.roles}
+    return (*deployment.roles, *(Role.single(name) for name in sorted(known) if name not in listed))
 
 
 def _memory(roles: Sequence[Role], nodes: Sequence[Node]) -> int:

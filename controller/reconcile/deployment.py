@@ -58,11 +58,12 @@ class DeploymentReconciler:
         wanted = wish(world)
         decision = self._decide(key, world, wanted)
         planned = plan.plan_deployment(world, wanted, decision, now)
-        if not any(isinstance(action, plan.RemoveFinalizer) for action in planned.actions):
+        leaving = any(isinstance(action, plan.RemoveFinalizer) for action in planned.actions)
+        if not leaving:
             entry = await desk.write_status(key, entry, planned.status.to_dict())
         if planned.status.reservation is not None:
             self._ledgers.hold(key, planned.status.reservation.testbed, planned.holding)
-        elif not isinstance(decision, Waiting):
+        elif not leaving and not isinstance(decision, Waiting):
             self._ledgers.forget(key)
         for notice in planned.notices:
             desk.recorder.record(key, entry.meta.uid, notice.reason, notice.message, warning=notice.warning)
@@ -72,6 +73,8 @@ class DeploymentReconciler:
             desk.problems[key] = error
             raise
         desk.problems.pop(key, None)
+        if leaving:
+            self._ledgers.hold_orphans(key, desk.store.nodes_of(key))  # only now is its reservation off the record
         return planned.look_again.total_seconds()
 
     async def _gather(self, key: Key, deployment: Deployment) -> DeploymentWorld:

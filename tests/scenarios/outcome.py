@@ -314,6 +314,8 @@ class Outcome:
     def _running(self, obj: Object, mine: list[Object]) -> Iterator[str]:
         spec, status, held = obj["spec"], obj["status"], _reservation(obj)
         roles = _roles(spec, self._known_roles(obj))
+        if not roles:
+            return  # its roles stand in a composition that is gone
         hosts = {host: role["name"] for role in roles for host in _hosts(role)}
         found = {node["spec"]["host"]: node for node in mine}
         if set(found) != set(hosts):
@@ -461,7 +463,9 @@ def _text(composition: Object) -> str:
 
 
 def _roles(spec: Object, known: list[str]) -> list[Any]:
-    return list(spec.get("roles") or [{"name": name} for name in sorted(known)])
+    listed = list(spec.get("roles") or ())
+    names = {role["name"] for role in listed}
+    return listed + [{"name": name} for name in sorted(known) if name not in names]
 
 
 def _hosts(role: Object) -> list[str]:

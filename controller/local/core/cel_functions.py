@@ -12,11 +12,11 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import jsonschema_rs
-
+from controller.local.core.errors import quoted
 from controller.local.core.formats import FORMATS
 from controller.local.core.patterns import compile_pattern
 from controller.local.core.quantity import parse_quantity
@@ -50,7 +50,7 @@ def _to_bool(value: Any) -> bool:
         return True
     if value in ("0", "f", "false", "FALSE", "False"):
         return False
-    raise ValueError(f"type conversion error from '{value}' to 'bool'")
+    raise ValueError("type conversion error from 'string' to 'bool'")
 
 
 def _char_at(text: str, index: int) -> str:
@@ -109,9 +109,14 @@ def _matches(text: str, expression: str) -> bool:
     return compile_pattern(expression)(text)  # the library compiles the expression anew at every call
 
 
+_NESTED_REPEAT = re.compile(r"[*+}]\)*\)[*+{]")
+
+
 def _find_all(text: str, expression: str, limit: int = -1) -> list[str]:
-    # Searching is the one thing that Python's engine does here; the text is bounded by the rule's own size limit.
-    jsonschema_rs.Draft4Validator({"pattern": expression}, pattern_options=jsonschema_rs.RegexOptions())
+    compile_pattern(expression)
+    if _NESTED_REPEAT.search(expression):
+        # Only Python's engine tells what was found, and it can take for ever over these.
+        raise ValueError(f"this server cannot search for '{expression}': it repeats a repetition")
     found = [match[0] for match in re.finditer(expression, text, re.ASCII)]
     return found if limit < 0 else found[:limit]
 
@@ -121,7 +126,7 @@ def _find(text: str, expression: str) -> str:
 
 
 def _is_sorted(items: list[Any]) -> bool:
-    return all(left <= right for left, right in zip(items, items[1:], strict=False))
+    return all(left <= right for left, right in pairwise(items))
 
 
 def _sum(items: list[Any]) -> Any:
@@ -182,7 +187,7 @@ def _is_url(text: str) -> bool:
 
 def _url(text: str) -> list[str]:
     if not _is_url(text):
-        raise ValueError(f"URL parse error during conversion from string: parse {text!r}: invalid URI for request")
+        raise ValueError(f"URL parse error during conversion from string: parse {quoted(text)}: invalid URI for request")
     return [_URL, text]
 
 
@@ -195,10 +200,10 @@ def _host(parts: Any) -> str:
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "string": _to_string, "bool": _to_bool,
+    "nxcString": _to_string, "nxcMatches": _matches, "nxcSize": _size, "bool": _to_bool,
     "charAt": _char_at, "indexOf": _index_of, "lastIndexOf": _last_index_of, "substring": _substring,
     "replace": _replace, "split": _split, "join": _join, "lowerAscii": _lower, "upperAscii": _upper,
-    "trim": str.strip, "matches": _matches, "find": _find, "findAll": _find_all,
+    "trim": str.strip, "find": _find, "findAll": _find_all,
     "isSorted": _is_sorted, "sum": _sum, "min": _least, "max": _greatest,
     "sets.contains": _contains_all,
     "sets.equivalent": lambda left, right: _contains_all(left, right) and _contains_all(right, left),
@@ -219,12 +224,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 """What a rule may call, by the name it is registered under."""
 
-CODE_POINT_SIZE: dict[str, Callable[..., Any]] = {"size": _size}
-"""Stands in for the library's size() where a string with more than ASCII may be measured."""
+SHADOWED = {"string": "nxcString", "matches": "nxcMatches"}
+"""Functions that the library has and that these take the place of, by another name: its own cannot be replaced."""
 
-NATIVE = frozenset((
-    "size", "contains", "startsWith", "endsWith", "int", "uint", "double", "bytes", "timestamp", "duration",
-    "type", "dyn", "getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getHours",
-    "getMinutes", "getSeconds", "getMilliseconds",
-))  # fmt: skip
-"""Functions of the library that agree with Kubernetes."""
+SIZED = {**SHADOWED, "size": "nxcSize"}
+"""The same, and size(), which is only wrong for strings with more than ASCII."""

@@ -1,19 +1,24 @@
 """The syntax tree of a CEL expression, to reason about a rule before it runs.
 
 Evaluation is the `cel` library's; it does not show its tree. This reads the same grammar, and takes for granted that
-the library has accepted the text. Source: CEL specification, "Syntax".
+the library has accepted the text.
+
+Source: CEL specification, "Syntax".
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from collections.abc import Mapping as PyMapping
 from dataclasses import dataclass
 from typing import Any
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+|//[^\n]*)
-      | (?P<string>[bBrR]{0,2}(?:'''(?:[^\\]|\\.)*?'''|\"\"\"(?:[^\\]|\\.)*?\"\"\"|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"))
+      | (?P<string>[bBrR]{0,2}(?:
+          '''(?:[^\\]|\\.)*?''' | \"\"\"(?:[^\\]|\\.)*?\"\"\" | '(?:[^'\\\n]|\\.)*' | "(?:[^"\\\n]|\\.)*"
+        ))
       | (?P<number>0[xX][0-9a-fA-F]+[uU]?|(?:\d+\.\d+|\.\d+|\d+)(?:[eE][+-]?\d+)?[uU]?)
       | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
       | (?P<sign>&&|\|\||==|!=|<=|>=|[-+*/%!<>?:.,()\[\]{}])""",
@@ -101,6 +106,17 @@ def parse(text: str) -> Term:
     term = reader.expression()
     reader.expect("")
     return term
+
+
+def renamed(text: str, names: PyMapping[str, str]) -> str:
+    """`text` with calls of the functions in `names` going to others instead."""
+    tokens = _Reader(text).tokens
+    out, position = [], 0
+    for (kind, name, at), (_, following, _) in zip(tokens, tokens[1:], strict=False):
+        if kind == "name" and following == "(" and name in names:
+            out += [text[position:at], names[name]]
+            position = at + len(name)
+    return "".join((*out, text[position:]))
 
 
 def children(term: Term) -> Iterator[Term]:
@@ -222,7 +238,7 @@ class _Reader:
         arguments = self.arguments(")")
         if target is None and name == "has" and len(arguments) == 1 and isinstance(arguments[0], Field):
             tested = arguments[0]
-            return Field(tested.operand, tested.name, tested.at, test=True)
+            return Field(tested.operand, tested.name, at, test=True)
         wanted = MACROS.get(name)
         first = arguments[0] if arguments else None
         counts = (wanted, 3) if name == "map" else (wanted,)

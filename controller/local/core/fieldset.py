@@ -187,10 +187,15 @@ EMPTY = FieldSet()
 
 def encode(value: Any) -> str:
     """A JSON value inside an element, as Go writes it."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    text = json.dumps(_whole(value), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     return text.translate(_ESCAPES)
+
+
+def _whole(value: Any) -> Any:
+    """`value` with 2.0 as 2, which are the same to JSON."""
+    if isinstance(value, dict):
+        return {name: _whole(each) for name, each in value.items()}
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 _ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}

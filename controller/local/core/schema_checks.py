@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from controller.local.core.errors import Cause, forbidden_value, invalid_value, required, unsupported_value
 from controller.local.core.patterns import compile_pattern
 from controller.local.core.pruning import prune
 from controller.local.core.structural import META_FIELDS, Node
-from controller.local.core.validation import compile_check
+from controller.local.core.validation import NOWHERE, compile_check
 
 _TYPES = ("array", "boolean", "integer", "number", "object", "string")
 _UNSUPPORTED = ("id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref")
@@ -314,8 +315,10 @@ def _defaults(node: Node, path: str, *, root: bool = False) -> Iterator[Cause]:
             yield invalid_value(f"{path}.default", node.default, "must not have unknown fields")
         else:
             found: list[Cause] = []
-            compile_check(node)(node.default, f"{path}.default", found)
-            yield from found
+            compile_check(node)(node.default, "", found)
+            for cause in found:
+                below = "" if cause.field == NOWHERE else f".{cause.field}"
+                yield replace(cause, field=f"{path}.default{below}")
     for name, child in node.properties.items():
         if not (root and name in META_FIELDS):
             yield from _defaults(child, f"{path}.properties[{name}]")

@@ -7,13 +7,8 @@ import pytest
 from controller.local.core.errors import ApiError
 from controller.local.negotiation import JSON, YAML, Representation, accepts_json, for_discovery, for_objects
 
-TABLE = ",".join(
-    [
-        "application/json;as=Table;v=v1;g=meta.k8s.io",
-        "application/json;as=Table;v=v1beta1;g=meta.k8s.io",
-        "application/json",
-    ]
-)
+V1 = "application/json;as=Table;v=v1;g=meta.k8s.io"
+TABLE = f"{V1},{V1.replace('v1;', 'v1beta1;')},application/json"
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def test_numbers_in_names_sort_by_value():
 
 @given(st.lists(st.text("a0129-", max_size=6), unique=True))
 def test_the_order_is_total(names: list[str]):
-    assert sorted(names, key=natural) == sorted(reversed(names), key=natural)
+    assert len({natural(name) for name in names}) == len(names)
 
 
 def test_a_digest_does_not_depend_on_the_order_of_keys():

@@ -326,6 +326,11 @@ def test_phases_are_timed_once():
     assert sorted(timings.values()) == list(timings.values())
 
 
-def test_without_roles_there_is_one_node_of_each_role_of_the_composition():
-    planned = plan(deployment(roles=[]))
-    assert [a.spec.host for a in planned.actions if isinstance(a, CreateNode)] == ["client", "server"]
+def test_a_role_that_is_not_listed_gets_one_node_and_count_0_leaves_it_out():
+    def hosts(*roles: dict[str, Any]) -> list[str]:
+        planned = plan(deployment(roles=list(roles)))
+        return [a.spec.host for a in planned.actions if isinstance(a, CreateNode)]
+
+    assert hosts() == ["client", "server"]
+    assert hosts({"name": "client", "count": 2}) == ["client1", "client2", "server"]
+    assert hosts({"name": "client", "count": 0}) == ["server"]
