@@ -1,7 +1,6 @@
 # Every target first installs what is missing (Debian packages, .venv, kubectl): see .ci/install.
 SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-export PYTHONDONTWRITEBYTECODE := 1
 
 SEEDS ?= 20000
 PYTEST_ARGS ?=

@@ -34,6 +34,13 @@ def test_every_field_is_kept(nxc: Kubectl, manifest: dict[str, Any]) -> None:
     assert kept["spec"] == manifest["spec"]
 
 
+def test_many_named_hosts_are_accepted(nxc: Kubectl) -> None:
+    """The rules' cost stays within a server's budget up to the limits that the fields state."""
+    roles = [{"name": f"r{n}", "hostnames": [f"r{n}h{host}" for host in range(1000)]} for n in range(8)]
+    named = [{"name": f"solo{n}"} for n in range(56)]
+    nxc("create --dry-run=server -f -", deployment("many", roles=[*roles, *named]))
+
+
 def test_defaults_are_filled_in(nxc: Kubectl) -> None:
     def spec(manifest: dict[str, Any]) -> Any:
         return nxc("apply --dry-run=server -o json -f -", manifest).json()["spec"]
