@@ -23,7 +23,11 @@ def widget_definition(**spec: Any) -> Object:
     """The CRD of Widget: spec {colour, size=3, parts}, status {phase}, selectable by spec.colour."""
     text = {"type": "string"}
     part = {"type": "object", "properties": {"name": text, "count": {"type": "integer"}}}
-    fields = {"colour": text, "size": {"type": "integer", "default": 3}, "parts": {"type": "array", "items": part}}
+    fields = {
+        "colour": text,
+        "size": {"type": "integer", "default": 3},
+        "parts": {"type": "array", "items": part},
+    }
     schema = {
         "type": "object",
         "properties": {
@@ -64,10 +68,12 @@ class Cluster:
         )
 
     def request(self, verb: Any, plural: str, name: str = "", **query: Any) -> Request:
-        groups = {resource.plural: resource for resource in self.core.registry if resource.group != "events.k8s.io"}
-        resource = groups.get(plural)
+        resources = (
+            one for one in self.core.registry if one.plural == plural and one.group != "events.k8s.io"
+        )
+        resource = next(resources, None)
         group = query.pop("group", resource.group if resource else GROUP)
-        version = query.pop("version", resource.version if resource else "v1")
+        version = query.pop("version", "v1")
         namespace = query.pop("namespace", "default" if resource is None or resource.namespaced else "")
         return replace(Request(verb, group, version, plural, namespace=namespace, name=name), **query)
 
@@ -88,7 +94,9 @@ class Cluster:
         return name in self.names(plural, **query)
 
     def update(self, plural: str, body: Object, **query: Any) -> Object:
-        return self.call("update", plural, query.pop("name", body["metadata"]["name"]), body=body, **query).object
+        return self.call(
+            "update", plural, query.pop("name", body["metadata"]["name"]), body=body, **query
+        ).object
 
     def patch(self, plural: str, name: str, body: Any, kind: str = "merge", **query: Any) -> Object:
         return self.call("patch", plural, name, body=body, patch_type=CONTENT_TYPES[kind], **query).object
@@ -113,18 +121,34 @@ class Cluster:
 
 
 def widget(name: str, /, metadata: Object | None = None, status: Object | None = None, **spec: Any) -> Object:
-    body = {"apiVersion": f"{GROUP}/v1", "kind": "Widget", "metadata": {"name": name, **(metadata or {})}, "spec": spec}
+    body = {
+        "apiVersion": f"{GROUP}/v1",
+        "kind": "Widget",
+        "metadata": {"name": name, **(metadata or {})},
+        "spec": spec,
+    }
     return body if status is None else {**body, "status": status}
 
 
 def config(name: str, metadata: Object | None = None, **data: str) -> Object:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, **(metadata or {})}, "data": data}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, **(metadata or {})},
+        "data": data,
+    }
 
 
 def owner(obj: Object, **more: Any) -> Object:
     """An ownerReference to `obj`."""
     metadata = obj["metadata"]
-    return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "name": metadata["name"], "uid": metadata["uid"], **more}
+    return {
+        "apiVersion": obj["apiVersion"],
+        "kind": obj["kind"],
+        "name": metadata["name"],
+        "uid": metadata["uid"],
+        **more,
+    }
 
 
 def shown(events: list[Event]) -> list[tuple[str, str]]:

@@ -27,9 +27,14 @@ def test_core_resources_have_no_group_in_messages() -> None:
 
 def test_one_cause_stands_bare_and_several_in_brackets() -> None:
     first, second = errors.required("spec.a"), errors.invalid_value("spec.b", "x", "must be shorter")
-    assert errors.invalid("g", "Kind", "n", [first]).message == 'Kind.g "n" is invalid: spec.a: Required value'
+    assert (
+        errors.invalid("g", "Kind", "n", [first]).message == 'Kind.g "n" is invalid: spec.a: Required value'
+    )
     both = errors.invalid("g", "Kind", "n", [first, second])
-    assert both.message == 'Kind.g "n" is invalid: [spec.a: Required value, spec.b: Invalid value: "x": must be shorter]'
+    assert (
+        both.message
+        == 'Kind.g "n" is invalid: [spec.a: Required value, spec.b: Invalid value: "x": must be shorter]'
+    )
     assert [cause["field"] for cause in both.status()["details"]["causes"]] == ["spec.a", "spec.b"]
 
 
@@ -44,7 +49,10 @@ def test_a_cause_without_field_shows_none() -> None:
 @pytest.mark.parametrize(
     ("cause", "message"),
     [
-        (errors.unsupported_value("f", "c", ["a", "b"]), 'Unsupported value: "c": supported values: "a", "b"'),
+        (
+            errors.unsupported_value("f", "c", ["a", "b"]),
+            'Unsupported value: "c": supported values: "a", "b"',
+        ),
         (errors.duplicate_value("f", {"a": 1}), 'Duplicate value: {"a":1}'),
         (errors.forbidden_value("f", "no"), "Forbidden: no"),
         (errors.too_long("f", 3), "Too long: may not be more than 3 bytes"),

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from tests.unit.local.core.cluster import Cluster, config, owner, widget, widget_definition
 
 
-def owned(cluster: Cluster, name: str, *owners: dict[str, object], finalizers: tuple[str, ...] = ()) -> dict[str, object]:
+def owned(
+    cluster: Cluster, name: str, *owners: dict[str, object], finalizers: tuple[str, ...] = ()
+) -> dict[str, object]:
     metadata: dict[str, object] = {"ownerReferences": list(owners)}
     if finalizers:
         metadata["finalizers"] = list(finalizers)
@@ -178,7 +180,9 @@ def test_a_schema_that_an_object_breaks_does_not_stop_its_collection(cluster: Cl
     definition = cluster.get("customresourcedefinitions", "widgets.test.example")
     versions = widget_definition()["spec"]["versions"]
     versions[0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["required"] = ["colour"]
-    cluster.update("customresourcedefinitions", {**definition, "spec": {**definition["spec"], "versions": versions}})
+    cluster.update(
+        "customresourcedefinitions", {**definition, "spec": {**definition["spec"], "versions": versions}}
+    )
     assert cluster.refused("create", "widgets", body=widget("x")).code == 422
     cluster.delete("widgets", "parent", propagation_policy="Foreground")
     cluster.settle()
@@ -190,7 +194,9 @@ def test_collection_goes_on_after_a_restart(cluster: Cluster) -> None:
     owned(cluster, "child", owner(parent, blockOwnerDeletion=True))
     owned(cluster, "left", {"apiVersion": "v1", "kind": "ConfigMap", "name": "ghost", "uid": "nobody"})
     cluster.delete("widgets", "parent", propagation_policy="Foreground")
-    kept = [obj for _, collection in cluster.core.storage.collections() for obj in collection.objects.values()]
+    kept = [
+        obj for _, collection in cluster.core.storage.collections() for obj in collection.objects.values()
+    ]
     again = Cluster()
     again.core.load(kept, cluster.core.resource_version)
     assert again.names("widgets") == ["child", "left", "parent"]
@@ -204,7 +210,9 @@ def test_collection_goes_on_after_a_restart(cluster: Cluster) -> None:
     root=st.integers(0, 7),
     policy=st.sampled_from(["Background", "Foreground"]),
 )
-def test_exactly_what_has_no_owner_left_goes(edges: list[tuple[int, int, bool]], root: int, policy: str) -> None:
+def test_exactly_what_has_no_owner_left_goes(
+    edges: list[tuple[int, int, bool]], root: int, policy: str
+) -> None:
     """Against the definition: an object goes when it had owners and all of them are gone."""
     cluster = Cluster()
     cluster.core.bootstrap()
@@ -214,7 +222,9 @@ def test_exactly_what_has_no_owner_left_goes(edges: list[tuple[int, int, bool]],
         if above < below:  # no circles
             owners.setdefault(below, {})[above] = blocking
     for below, above in owners.items():
-        references = [owner(objects[number], blockOwnerDeletion=blocking) for number, blocking in above.items()]
+        references = [
+            owner(objects[number], blockOwnerDeletion=blocking) for number, blocking in above.items()
+        ]
         cluster.patch("configmaps", f"c{below}", {"metadata": {"ownerReferences": references}})
     cluster.delete("configmaps", f"c{root}", propagation_policy=policy)
     cluster.settle()

@@ -14,7 +14,9 @@ def test_a_new_server_has_the_usual_namespaces(cluster: Cluster) -> None:
     assert cluster.core.resource_version == before
 
 
-def test_every_namespace_gets_an_account_and_the_root_certificate(make_cluster: Callable[..., Cluster]) -> None:
+def test_every_namespace_gets_an_account_and_the_root_certificate(
+    make_cluster: Callable[..., Cluster],
+) -> None:
     cluster = make_cluster(root_ca="PEM")
     cluster.create("namespaces", {"metadata": {"name": "mine"}})
     cluster.settle()
@@ -43,7 +45,10 @@ def test_a_namespace_is_named_by_a_label(cluster: Cluster) -> None:
 @pytest.mark.parametrize("name", ["default", "kube-system", "kube-public"])
 def test_the_namespaces_of_the_system_stay(cluster: Cluster, name: str) -> None:
     error = cluster.refused("delete", "namespaces", name)
-    assert (error.code, error.message) == (403, f'namespaces "{name}" is forbidden: this namespace may not be deleted')
+    assert (error.code, error.message) == (
+        403,
+        f'namespaces "{name}" is forbidden: this namespace may not be deleted',
+    )
 
 
 def test_an_empty_namespace_goes(cluster: Cluster) -> None:
@@ -122,7 +127,9 @@ def test_a_deletion_goes_on_after_a_restart(cluster: Cluster) -> None:
     cluster.create("namespaces", {"metadata": {"name": "mine"}})
     cluster.create("configmaps", config("a"), namespace="mine")
     cluster.delete("namespaces", "mine")
-    kept = [obj for _, collection in cluster.core.storage.collections() for obj in collection.objects.values()]
+    kept = [
+        obj for _, collection in cluster.core.storage.collections() for obj in collection.objects.values()
+    ]
     again = Cluster()
     again.core.load(kept, cluster.core.resource_version)
     again.settle()

@@ -12,7 +12,9 @@ from tests.unit.local.core.cluster import Cluster, config, widget
 @pytest.fixture
 def full(cluster: Cluster) -> Cluster:
     for number in range(7):
-        cluster.create("widgets", widget(f"w{number}", {"labels": {"even": str(number % 2 == 0)}}, colour="red"))
+        cluster.create(
+            "widgets", widget(f"w{number}", {"labels": {"even": str(number % 2 == 0)}}, colour="red")
+        )
     return cluster
 
 
@@ -104,7 +106,14 @@ def encoded(token: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    "token", ["zzz", "!!!", encoded([1]), encoded({"v": "x", "rv": 1, "start": "a"}), encoded({"v": "meta.k8s.io/v1"})]
+    "token",
+    [
+        "zzz",
+        "!!!",
+        encoded([1]),
+        encoded({"v": "x", "rv": 1, "start": "a"}),
+        encoded({"v": "meta.k8s.io/v1"}),
+    ],
 )
 def test_a_foreign_token_is_refused(full: Cluster, token: str) -> None:
     error = full.refused("list", "widgets", continue_token=token)
@@ -134,7 +143,9 @@ def test_a_list_as_of_an_exact_version(full: Cluster) -> None:
 def test_a_version_of_the_future_times_out(full: Cluster, verb: str) -> None:
     error = full.refused(verb, "widgets", "w0" if verb == "get" else "", resource_version="99999")
     assert (error.code, error.reason) == (504, "Timeout")
-    assert error.message == f"Timeout: Too large resource version: 99999, current: {full.core.resource_version}"
+    assert (
+        error.message == f"Timeout: Too large resource version: 99999, current: {full.core.resource_version}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -142,11 +153,23 @@ def test_a_version_of_the_future_times_out(full: Cluster, verb: str) -> None:
     [
         ({"resource_version": "abc"}, 400, 'invalid resource version: resourceVersion: Invalid value: "abc"'),
         ({"resource_version": "-1"}, 400, "invalid resource version"),
-        ({"resource_version_match": "Exact"}, 422, "resourceVersionMatch is forbidden unless resourceVersion is"),
-        ({"resource_version": "0", "resource_version_match": "Exact"}, 422, '"exact" is forbidden for resourceVersion'),
+        (
+            {"resource_version_match": "Exact"},
+            422,
+            "resourceVersionMatch is forbidden unless resourceVersion is",
+        ),
+        (
+            {"resource_version": "0", "resource_version_match": "Exact"},
+            422,
+            '"exact" is forbidden for resourceVersion',
+        ),
         ({"resource_version": "1", "resource_version_match": "X"}, 422, 'Unsupported value: "X"'),
         ({"send_initial_events": True}, 422, "sendInitialEvents is forbidden for list"),
-        ({"continue_token": "x", "resource_version": "5"}, 400, "specifying resource version is not allowed when"),
+        (
+            {"continue_token": "x", "resource_version": "5"},
+            400,
+            "specifying resource version is not allowed when",
+        ),
         ({"field_selector": "spec.size=3"}, 400, "field label not supported: spec.size"),
         ({"label_selector": "a b"}, 400, "unable to parse requirement"),
     ],

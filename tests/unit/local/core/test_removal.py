@@ -142,7 +142,12 @@ def test_policies_are_finalizers(cluster: Cluster, query: dict[str, Any], finali
 def test_a_later_policy_replaces_an_earlier_one(cluster: Cluster) -> None:
     cluster.create("widgets", widget("a", {"finalizers": ["x/y"]}))
     cluster.delete("widgets", "a", propagation_policy="Foreground")
-    assert cluster.delete("widgets", "a", propagation_policy="Orphan")["metadata"]["finalizers"] == ["x/y", "orphan"]
-    assert cluster.delete("widgets", "a", propagation_policy="Background")["metadata"]["finalizers"] == ["x/y"]
+    assert cluster.delete("widgets", "a", propagation_policy="Orphan")["metadata"]["finalizers"] == [
+        "x/y",
+        "orphan",
+    ]
+    assert cluster.delete("widgets", "a", propagation_policy="Background")["metadata"]["finalizers"] == [
+        "x/y"
+    ]
     # deletionTimestamp moves no more, and generation grew once.
     assert cluster.get("widgets", "a")["metadata"]["generation"] == 2

@@ -30,7 +30,22 @@ def test_a_label_selector_that_fits(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a=c", "a in (c)", "c", "!a", "a!=b", "a notin (b)", "n>2", "n<2", "a>1", "a=b,c", "a=", "c=", "a in ()"]
+    "text",
+    [
+        "a=c",
+        "a in (c)",
+        "c",
+        "!a",
+        "a!=b",
+        "a notin (b)",
+        "n>2",
+        "n<2",
+        "a>1",
+        "a=b,c",
+        "a=",
+        "c=",
+        "a in ()",
+    ],
 )
 def test_a_label_selector_that_does_not_fit(text: str) -> None:
     assert not chosen(text, a="b", n="2")
@@ -53,8 +68,10 @@ def test_an_empty_value_is_a_value() -> None:
         ("a,", "found '', expected: identifier after ','"),
         (
             "a>1,b<x",
-            "unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, "
-            "the value must be an integer",
+            (
+                "unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, "
+                "the value must be an integer"
+            ),
         ),
     ],
 )
@@ -69,7 +86,8 @@ def test_no_text_breaks_the_parser(text: str) -> None:
     try:
         selectors.label_selector(text)
     except ApiError as error:
-        assert error.code == 400
+        if error.code != 400:
+            raise
 
 
 def test_fields_select_by_value() -> None:
@@ -104,9 +122,11 @@ def test_unknown_fields_are_refused() -> None:
         selectors.field_selector("data=a", configs)
     expected = '"data" is not a known field selector: only "metadata.name", "metadata.namespace"'
     assert (caught.value.code, caught.value.message) == (400, expected)
-    with pytest.raises(ApiError, match="field label not supported: metadata.namespace"):
+    with pytest.raises(ApiError, match=r"field label not supported: metadata\.namespace"):
         selectors.field_selector("metadata.namespace=a", NAMESPACES)
-    with pytest.raises(ApiError, match="invalid selector: 'metadata.name'; can't understand 'metadata.name'"):
+    with pytest.raises(
+        ApiError, match=r"invalid selector: 'metadata\.name'; can't understand 'metadata\.name'"
+    ):
         selectors.field_selector("metadata.name", configs)
 
 

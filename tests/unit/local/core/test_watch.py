@@ -208,8 +208,14 @@ def test_removing_the_definition_ends_its_watches(cluster: Cluster) -> None:
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ({"send_initial_events": True}, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"),
-        ({"resource_version_match": "NotOlderThan"}, "forbidden for watch unless sendInitialEvents is provided"),
+        (
+            {"send_initial_events": True},
+            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+        ),
+        (
+            {"resource_version_match": "NotOlderThan"},
+            "forbidden for watch unless sendInitialEvents is provided",
+        ),
         ({"resource_version_match": "Exact", "send_initial_events": True}, "Unsupported value"),
         ({"resource_version": "abc"}, 'parsing "abc": invalid syntax'),
     ],
@@ -222,5 +228,8 @@ def test_a_wrong_question_is_refused(cluster: Cluster, query: dict[str, object],
 def test_a_streaming_list_of_the_future_is_refused(cluster: Cluster) -> None:
     with pytest.raises(ApiError, match="Too large resource version"):
         cluster.watch(
-            "widgets", send_initial_events=True, resource_version_match="NotOlderThan", resource_version="99999"
+            "widgets",
+            send_initial_events=True,
+            resource_version_match="NotOlderThan",
+            resource_version="99999",
         )

@@ -14,7 +14,9 @@ CREATED = "2026-01-01T00:00:00Z"
 
 
 def test_the_server_fills_in_what_only_it_knows(cluster: Cluster) -> None:
-    sent = widget("a", {"uid": "mine", "generation": 9, "creationTimestamp": "2000-01-01T00:00:00Z", "selfLink": "/x"})
+    sent = widget(
+        "a", {"uid": "mine", "generation": 9, "creationTimestamp": "2000-01-01T00:00:00Z", "selfLink": "/x"}
+    )
     metadata = cluster.create("widgets", sent)["metadata"]
     assert metadata["uid"].startswith("uid-")
     assert metadata["creationTimestamp"] == CREATED
@@ -83,7 +85,9 @@ def test_generated_names_are_unique(make_cluster: Callable[..., Cluster]) -> Non
 def test_a_taken_generated_name_is_drawn_anew(cluster: Cluster) -> None:
     drawn = iter(["same", "same", "other"])
     cluster.core.writer._new_suffix = lambda: next(drawn)
-    names = [cluster.create("widgets", widget("", {"generateName": "w-"}))["metadata"]["name"] for _ in range(2)]
+    names = [
+        cluster.create("widgets", widget("", {"generateName": "w-"}))["metadata"]["name"] for _ in range(2)
+    ]
     assert names == ["w-same", "w-other"]
 
 
@@ -98,10 +102,16 @@ def test_long_prefixes_leave_room_for_the_suffix(cluster: Cluster) -> None:
         ({"name": ""}, "metadata.name: Required value: name or generateName is required"),
         ({"name": "A"}, 'metadata.name: Invalid value: "A": a lowercase RFC 1123 subdomain'),
         ({"name": "", "generateName": "A-"}, 'metadata.generateName: Invalid value: "A-"'),
-        ({"name": "a", "labels": {"a b": "c"}}, 'metadata.labels: Invalid value: "a b": name part must consist'),
+        (
+            {"name": "a", "labels": {"a b": "c"}},
+            'metadata.labels: Invalid value: "a b": name part must consist',
+        ),
         ({"name": "a", "labels": {"a": "b c"}}, 'metadata.labels: Invalid value: "b c": a valid label must'),
         ({"name": "a", "annotations": {"a b": "c"}}, 'metadata.annotations: Invalid value: "a b"'),
-        ({"name": "a", "annotations": {"a": "x" * 300_000}}, "metadata.annotations: Too long: may not be more than"),
+        (
+            {"name": "a", "annotations": {"a": "x" * 300_000}},
+            "metadata.annotations: Too long: may not be more than",
+        ),
         ({"name": "a", "finalizers": ["a b"]}, 'metadata.finalizers: Invalid value: "a b"'),
         (
             {"name": "a", "finalizers": ["orphan", "foregroundDeletion"]},
@@ -109,11 +119,16 @@ def test_long_prefixes_leave_room_for_the_suffix(cluster: Cluster) -> None:
         ),
         (
             {"name": "a", "ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": ""}]},
-            '[metadata.ownerReferences.name: Invalid value: "": must not be empty, '
-            'metadata.ownerReferences.uid: Invalid value: "": must not be empty]',
+            (
+                '[metadata.ownerReferences.name: Invalid value: "": must not be empty, '
+                'metadata.ownerReferences.uid: Invalid value: "": must not be empty]'
+            ),
         ),
         (
-            {"name": "a", "ownerReferences": [{"apiVersion": "v1", "kind": "Event", "name": "e", "uid": "1"}]},
+            {
+                "name": "a",
+                "ownerReferences": [{"apiVersion": "v1", "kind": "Event", "name": "e", "uid": "1"}],
+            },
             "/v1, Kind=Event is disallowed from being an owner",
         ),
         (
@@ -138,21 +153,37 @@ def test_bad_metadata_is_refused_by_field(cluster: Cluster, metadata: dict[str, 
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        ({"labels": {"a": 1}}, "cannot unmarshal number into Go struct field ObjectMeta.labels of type string"),
-        ({"labels": []}, "cannot unmarshal array into Go struct field ObjectMeta.labels of type map[string]string"),
+        (
+            {"labels": {"a": 1}},
+            "cannot unmarshal number into Go struct field ObjectMeta.labels of type string",
+        ),
+        (
+            {"labels": []},
+            "cannot unmarshal array into Go struct field ObjectMeta.labels of type map[string]string",
+        ),
         ({"name": 5}, "cannot unmarshal number into Go struct field ObjectMeta.name of type string"),
-        ({"finalizers": "x"}, "cannot unmarshal string into Go struct field ObjectMeta.finalizers of type []string"),
-        ({"finalizers": [1]}, "cannot unmarshal number into Go struct field ObjectMeta.finalizers of type string"),
+        (
+            {"finalizers": "x"},
+            "cannot unmarshal string into Go struct field ObjectMeta.finalizers of type []string",
+        ),
+        (
+            {"finalizers": [1]},
+            "cannot unmarshal number into Go struct field ObjectMeta.finalizers of type string",
+        ),
         ({"ownerReferences": [1]}, "ObjectMeta.ownerReferences of type v1.OwnerReference"),
         ({"ownerReferences": [{"uid": 1}]}, "OwnerReference.ownerReferences.uid of type string"),
         ({"generation": "1"}, "ObjectMeta.generation of type int64"),
         ({"managedFields": {}}, "ObjectMeta.managedFields of type []v1.ManagedFieldsEntry"),
     ],
 )
-def test_metadata_of_a_wrong_type_cannot_be_read(cluster: Cluster, metadata: dict[str, Any], message: str) -> None:
+def test_metadata_of_a_wrong_type_cannot_be_read(
+    cluster: Cluster, metadata: dict[str, Any], message: str
+) -> None:
     error = cluster.refused("create", "widgets", body=widget("a", metadata))
     assert error.code == 400
-    assert error.message.startswith('Widget in version "v1" cannot be handled as a Widget: json: cannot unmarshal')
+    assert error.message.startswith(
+        'Widget in version "v1" cannot be handled as a Widget: json: cannot unmarshal'
+    )
     assert message in error.message
 
 
@@ -163,10 +194,22 @@ def test_metadata_of_a_wrong_type_cannot_be_read(cluster: Cluster, metadata: dic
         (None, 400, "the object provided is unrecognized"),
         ({"kind": "Widget"}, 400, "the API version in the data () does not match the expected API version"),
         ({"apiVersion": "test.example/v1"}, 400, "Object 'Kind' is missing"),
-        ({"apiVersion": "test.example/v1", "kind": "Gadget"}, 422, 'kind: Invalid value: "Gadget": must be Widget'),
+        (
+            {"apiVersion": "test.example/v1", "kind": "Gadget"},
+            422,
+            'kind: Invalid value: "Gadget": must be Widget',
+        ),
         (widget("a", {"namespace": "other"}), 400, "the namespace of the provided object does not match"),
-        (widget("a", {"resourceVersion": "5"}), 500, "resourceVersion should not be set on objects to be created"),
-        (widget("a", size="x"), 422, 'spec.size: Invalid value: "string": spec.size in body must be of type integer'),
+        (
+            widget("a", {"resourceVersion": "5"}),
+            500,
+            "resourceVersion should not be set on objects to be created",
+        ),
+        (
+            widget("a", size="x"),
+            422,
+            'spec.size: Invalid value: "string": spec.size in body must be of type integer',
+        ),
     ],
 )
 def test_bodies_that_are_no_widget_are_refused(cluster: Cluster, body: Any, code: int, message: str) -> None:
@@ -179,7 +222,7 @@ def test_built_in_kinds_need_no_kind_and_refuse_another(cluster: Cluster) -> Non
     created = cluster.create("configmaps", {"metadata": {"name": "a"}})
     assert (created["apiVersion"], created["kind"]) == ("v1", "ConfigMap")
     error = cluster.refused("create", "configmaps", body={"kind": "Secret", "metadata": {"name": "b"}})
-    assert 'cannot be handled as a ConfigMap' in error.message
+    assert "cannot be handled as a ConfigMap" in error.message
     error = cluster.refused("create", "configmaps", body=config("b", a=1))  # type: ignore[arg-type]
     assert error.code == 400
 
@@ -246,9 +289,14 @@ def test_a_replacement_must_be_of_the_same_object(cluster: Cluster) -> None:
     error = cluster.refused("update", "configmaps", "a", body=config("b"))
     assert error.message == "the name of the object (b) does not match the name on the URL (a)"
     error = cluster.refused("update", "configmaps", "a", body={"metadata": {}})
-    assert error.message == "the name of the object (a based on URL) was undeterminable: name must be provided"
+    assert (
+        error.message == "the name of the object (a based on URL) was undeterminable: name must be provided"
+    )
     error = cluster.refused("update", "configmaps", "a", body=config("a", {"namespace": "z"}))
-    assert error.message == "the namespace of the object (z) does not match the namespace on the request (default)"
+    assert (
+        error.message
+        == "the namespace of the object (z) does not match the namespace on the request (default)"
+    )
     error = cluster.refused("update", "configmaps", "a", body=config("a", {"resourceVersion": "x"}))
     assert error.code == 500
 
@@ -299,7 +347,11 @@ def test_the_main_endpoint_does_not_touch_the_status(cluster: Cluster) -> None:
 @pytest.mark.parametrize("kind", ["merge", "json", "apply", "replace"])
 def test_the_status_endpoint_touches_only_the_status(cluster: Cluster, kind: str) -> None:
     live = cluster.create("widgets", widget("a", {"labels": {"a": "b"}}, colour="red"))
-    changed = {"status": {"phase": "up"}, "spec": {"colour": "blue"}, "metadata": {"labels": {"a": "c", "d": "e"}}}
+    changed = {
+        "status": {"phase": "up"},
+        "spec": {"colour": "blue"},
+        "metadata": {"labels": {"a": "c", "d": "e"}},
+    }
     if kind == "replace":
         body = {**live, **changed, "metadata": {**live["metadata"], "finalizers": ["x/y"]}}
         after = cluster.update("widgets", body, subresource="status")
@@ -342,12 +394,20 @@ def test_who_wrote_a_field_is_recorded(cluster: Cluster) -> None:
     [
         ({"metadata": {"resourceVersion": "1"}}, 409, "the object has been modified"),
         ({"metadata": {"uid": "1"}}, 422, 'metadata.uid: Invalid value: "1": field is immutable'),
-        ({"metadata": {"name": "b"}}, 400, "the name of the object (b) does not match the name on the URL (a)"),
+        (
+            {"metadata": {"name": "b"}},
+            400,
+            "the name of the object (b) does not match the name on the URL (a)",
+        ),
         ({"metadata": {"namespace": "b"}}, 400, "the namespace of the provided object does not match"),
         ({"metadata": {"deletionTimestamp": CREATED}}, 422, "metadata.deletionTimestamp: Invalid value"),
         ({"metadata": None}, 400, "was undeterminable: name must be provided"),
         ({"metadata": "x"}, 422, "cannot unmarshal string into Go value of type v1.ObjectMeta"),
-        ({"metadata": {"labels": {"a": 1}}}, 422, "cannot unmarshal number into Go struct field ObjectMeta.labels"),
+        (
+            {"metadata": {"labels": {"a": 1}}},
+            422,
+            "cannot unmarshal number into Go struct field ObjectMeta.labels",
+        ),
         ({"kind": "Z"}, 422, 'kind: Invalid value: "Z": must be Widget'),
         ({"apiVersion": "test.example/v2"}, 422, 'apiVersion: Invalid value: "test.example/v2": must be'),
         ({"spec": {"size": "x"}}, 422, "spec.size in body must be of type integer"),
@@ -364,7 +424,10 @@ def test_patches_that_make_no_sense_are_refused(cluster: Cluster, body: Any, cod
 
 def test_a_json_patch_is_all_or_nothing(cluster: Cluster) -> None:
     live = cluster.create("widgets", widget("a", colour="red"))
-    steps = [{"op": "replace", "path": "/spec/size", "value": 9}, {"op": "test", "path": "/spec/colour", "value": "x"}]
+    steps = [
+        {"op": "replace", "path": "/spec/size", "value": 9},
+        {"op": "test", "path": "/spec/colour", "value": "x"},
+    ]
     error = cluster.refused("patch", "widgets", "a", body=steps, patch_type="application/json-patch+json")
     assert error.code == 422
     assert cluster.get("widgets", "a") is live
@@ -380,7 +443,9 @@ def test_strategic_merge_is_for_built_in_kinds(cluster: Cluster) -> None:
     assert error.message.endswith(
         "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
     )
-    answer = cluster.call("patch", "configmaps", "a", body={"data": {"z": "1"}}, patch_type=STRATEGIC_MERGE_PATCH)
+    answer = cluster.call(
+        "patch", "configmaps", "a", body={"data": {"z": "1"}}, patch_type=STRATEGIC_MERGE_PATCH
+    )
     assert answer.object["data"] == {"x": "y", "z": "1"}
 
 
@@ -403,7 +468,10 @@ def test_apply_creates_and_then_merges(cluster: Cluster) -> None:
         "patch", "widgets", "a", patch_type="application/apply-patch+yaml", body=widget("a", colour="blue"),
         field_manager="two",
     )  # fmt: skip
-    assert (error.code, error.message) == (409, 'Apply failed with 1 conflict: conflict with "one": .spec.colour')
+    assert (error.code, error.message) == (
+        409,
+        'Apply failed with 1 conflict: conflict with "one": .spec.colour',
+    )
     forced = apply(body=widget("a", colour="blue"), field_manager="two", force=True)
     assert forced.object["spec"]["colour"] == "blue"
     assert forced.object["metadata"]["generation"] == 2
@@ -413,12 +481,27 @@ def test_apply_creates_and_then_merges(cluster: Cluster) -> None:
     ("body", "query", "code", "message"),
     [
         (widget("a"), {}, 422, "fieldManager: Required value: is required for apply patch"),
-        ({**widget("a"), "kind": "Z"}, {"field_manager": "m"}, 400, "invalid object type: test.example/v1, Kind=Z"),
+        (
+            {**widget("a"), "kind": "Z"},
+            {"field_manager": "m"},
+            400,
+            "invalid object type: test.example/v1, Kind=Z",
+        ),
         (widget("b"), {"field_manager": "m"}, 400, "the name of the object (b) does not match"),
-        (widget("a", {"uid": "1"}), {"field_manager": "m"}, 409, "uid mismatch: the provided object specified uid 1"),
+        (
+            widget("a", {"uid": "1"}),
+            {"field_manager": "m"},
+            409,
+            "uid mismatch: the provided object specified uid 1",
+        ),
         (widget("a", hue=1), {"field_manager": "m"}, 500, ".spec.hue: field not declared in schema"),
         (widget("a", {"labels": 1}), {"field_manager": "m"}, 400, "cannot unmarshal"),
-        (widget("a", {"namespace": "z"}), {"field_manager": "m"}, 400, "the namespace of the provided object"),
+        (
+            widget("a", {"namespace": "z"}),
+            {"field_manager": "m"},
+            400,
+            "the namespace of the provided object",
+        ),
         ("x", {"field_manager": "m"}, 400, "the applied configuration is not an object"),
         (widget("a"), {"field_manager": "m", "subresource": "status"}, 404, "not found"),
         (widget("a"), {"field_manager": "m" * 129}, 422, "fieldManager: Too long"),
@@ -428,7 +511,9 @@ def test_apply_creates_and_then_merges(cluster: Cluster) -> None:
 def test_applies_that_make_no_sense_are_refused(
     cluster: Cluster, body: Any, query: dict[str, Any], code: int, message: str
 ) -> None:
-    error = cluster.refused("patch", "widgets", "a", patch_type="application/apply-patch+yaml", body=body, **query)
+    error = cluster.refused(
+        "patch", "widgets", "a", patch_type="application/apply-patch+yaml", body=body, **query
+    )
     assert error.code == code
     assert message in error.message
     assert not cluster.exists("widgets", "a")
@@ -442,8 +527,9 @@ def test_options_are_checked(cluster: Cluster) -> None:
         'PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified for non-apply patch'
     )
     error = cluster.refused("create", "widgets", body=widget("b"), field_validation="Bogus")
-    assert 'fieldValidation: Unsupported value: "Bogus": supported values: "", "Ignore", "Strict", "Warn"' in (
-        error.message
+    assert (
+        'fieldValidation: Unsupported value: "Bogus": supported values: "", "Ignore", "Strict", "Warn"'
+        in (error.message)
     )
 
 
