@@ -7,12 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
     from tests.local.plane import ControlPlane
 
 REAL = "NXC_TEST_KUBECONFIG"
+
+# Slow machines are no failures; CI looks at the same examples each time.
+hypothesis.settings.register_profile(
+    "nxc", deadline=None, print_blob=True, derandomize=bool(os.environ.get("CI"))
+)
+hypothesis.settings.load_profile("nxc")
 
 
 @pytest.fixture(scope="session", params=["local", pytest.param("real", marks=pytest.mark.real)])
