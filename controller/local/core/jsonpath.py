@@ -78,11 +78,27 @@ def print_value(value: Any) -> str:
         return _go_float(float(value))
     if value is None:
         return "<nil>"
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    if isinstance(value, dict | list):  # as Go's encoding/json, which escapes what HTML would take as markup
+    return _go_json(value)
+
+
+def _go_json(value: Any) -> str:
+    """A value as Go's encoding/json writes it: keys sorted, what HTML takes for markup escaped."""
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{_go_json(key)}:{_go_json(value[key])}' for key in sorted(value))}}}"
+    if isinstance(value, list):
+        return f"[{','.join(map(_go_json, value))}]"
+    if isinstance(value, str):
+        text = json.dumps(value, ensure_ascii=False)
         for char in "&<>\u2028\u2029":
             text = text.replace(char, f"\\u{ord(char):04x}")
-    return text
+        return text
+    if isinstance(value, float):
+        number = Decimal(repr(value)).normalize()
+        power = number.adjusted()
+        if -6 <= power < 21:
+            return f"{number:f}"
+        return f"{number.scaleb(-power):f}e{power:+d}"
+    return json.dumps(value)
 
 
 def _go_float(value: float) -> str:
