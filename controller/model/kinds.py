@@ -14,6 +14,8 @@ IN_USE_FINALIZER = "nxc.dev/in-use"
 
 DEPLOYMENT_LABEL = "nxc.dev/deployment"
 ROLE_LABEL = "nxc.dev/role"
+NETWORK_LABEL = "nxc.dev/network"
+"""Of a DeployedNode: the uid of the Deployment on whose network it is, also when that is gone (orphans)."""
 REQUESTED_AT = "nxc.dev/requestedAt"
 """Annotation: a new value asks the operator to look at the object again (Flux's `requestedAt` convention)."""
 

@@ -10,6 +10,7 @@ from typing import Any
 from controller.model.conditions import NO_CONDITIONS, Conditions
 from controller.model.deployment import DEFAULT_ATTEMPTS, DEFAULT_RESOURCES, Resources
 from controller.model.errors import Blame
+from controller.model.kinds import NETWORK_LABEL
 from controller.model.meta import Meta, Object
 from controller.model.names import digest
 from controller.model.quantity import format_bytes, format_precise, parse_time
@@ -245,6 +246,12 @@ class Node:
             and condition.generation == self.meta.generation
             and not self.meta.deleting
         )
+
+    @property
+    def network(self) -> str:
+        """The uid of the Deployment on whose network it is: the one that made it, also when that is gone."""
+        made_by = self.meta.labels.get(NETWORK_LABEL, "")
+        return made_by or next((owner.uid for owner in self.meta.owners if owner.controller), "")
 
     @property
     def stalled(self) -> bool:

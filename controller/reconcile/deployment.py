@@ -12,6 +12,7 @@ from controller.model.kinds import (
     DEPLOYMENT_LABEL,
     MACHINE_FINALIZER,
     NAMESPACE,
+    NETWORK_LABEL,
     NODE,
     RESERVATION_FINALIZER,
     ROLE_LABEL,
@@ -202,7 +203,11 @@ class DeploymentReconciler:
             "metadata": {
                 "name": name,
                 "namespace": namespace,
-                "labels": {DEPLOYMENT_LABEL: deployment.meta.name, ROLE_LABEL: spec.role},
+                "labels": {
+                    DEPLOYMENT_LABEL: deployment.meta.name,
+                    ROLE_LABEL: spec.role,
+                    NETWORK_LABEL: deployment.meta.uid,
+                },
                 "ownerReferences": [_owner(deployment.meta)],
                 "finalizers": [MACHINE_FINALIZER],
             },

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from controller.kube.api import Api, NotFound
+from controller.kube.api import Api, ApiError, Conflict, NotFound
 from controller.model.errors import NxcError
 from controller.model.kinds import Key, Kind
 from controller.model.meta import Object
@@ -51,8 +52,16 @@ class Desk:
         return await self.patch(key, patch, subresource="status") or entry
 
     async def patch(self, key: Key, patch: Mapping[str, Any], *, subresource: str = "") -> Entry | None:
-        """Patch an object and take the answer into the store; wakes those whom it concerns, not the key."""
-        obj = await self.api.patch(key.kind, key.namespace, key.name, patch, subresource=subresource)
+        """Patch an object and take the answer into the store; wakes those whom it concerns, not the key.
+
+        After `Conflict` or `NotFound` the object is read anew: the news that we lack may have been lost.
+        """
+        try:
+            obj = await self.api.patch(key.kind, key.namespace, key.name, patch, subresource=subresource)
+        except (Conflict, NotFound):
+            with suppress(ApiError):
+                await self.read(key)
+            raise
         self.metrics.writes.labels(key.kind.kind, f"patch/{subresource}" if subresource else "patch").inc()
         self.feed.accept(key.kind, obj, wake_self=False)
         return self.store.get(key)
@@ -70,9 +79,7 @@ class Desk:
         except NotFound:
             entry = self.store.get(key)
             if entry is not None and entry.meta.uid == uid:
-                self.feed.gone(
-                    key.kind, {"metadata": {"name": key.name, "namespace": key.namespace, "uid": uid}}
-                )
+                self.feed.gone(key.kind, _reference(key, uid))
         self.metrics.writes.labels(key.kind.kind, "delete").inc()
 
     async def set_finalizer(self, key: Key, entry: Entry, finalizer: str, *, present: bool) -> None:
@@ -83,15 +90,26 @@ class Desk:
         patch = {"metadata": {"resourceVersion": entry.meta.resource_version, "finalizers": names}}
         await self.patch(key, patch)
 
-    async def fresh(self, key: Key, uid: str) -> bool:
-        """Whether the object is still there, by a read of its own: before anything costly is done for it."""
+    async def read(self, key: Key) -> Object | None:
+        """Read an object anew and take it into the store; `None` where there is none."""
+        known = self.store.get(key)
         try:
             obj = await self.api.get(key.kind, key.namespace, key.name)
         except NotFound:
-            return False
+            if known is not None:
+                self.feed.gone(key.kind, _reference(key, known.meta.uid))
+            return None
         self.feed.accept(key.kind, obj)
-        meta = obj["metadata"]
+        return obj
+
+    async def fresh(self, key: Key, uid: str) -> bool:
+        """Whether the object is still there, by a read of its own: before anything costly is done for it."""
+        meta = (await self.read(key) or {}).get("metadata") or {}
         return meta.get("uid") == uid and not meta.get("deletionTimestamp")
+
+
+def _reference(key: Key, uid: str) -> Object:
+    return {"metadata": {"name": key.name, "namespace": key.namespace, "uid": uid}}
 
 
 def merge_diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

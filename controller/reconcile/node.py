@@ -53,7 +53,6 @@ class NodeReconciler:
     async def _gather(self, key: Key, node: Node) -> tuple[plan.NodeWorld, Backend | Refusal]:
         desk, spec = self._desk, node.spec
         deployment = desk.store.deployment(key.namespace, spec.deployment)
-        owner = next((ref.uid for ref in node.meta.owners if ref.controller), "")
         backend = self._backends.get(spec.flavour, spec.testbed)
         machines: Sequence[Machine] = ()
         refusal = backend if isinstance(backend, Refusal) else None
@@ -66,7 +65,7 @@ class NodeReconciler:
             node=node,
             machines=machines,
             installation=desk.installation,
-            deployment=owner,
+            deployment=node.network,
             suspend=deployment is not None and deployment.suspend,
             refusal=refusal,
             problem=desk.problems.get(key),
@@ -108,6 +107,9 @@ class NodeReconciler:
                 # A write that went through has just proved that the object is there; else ask.
                 if not written and not await self._desk.fresh(key, node.meta.uid):
                     return 0.0
+                if self._backends.shares_network(node.spec.flavour):
+                    # It was made before the node was; an orphan's may have been swept away since.
+                    await limited("make the network", backend.prepare(order.deployment))
                 await limited("take the order of a machine", backend.boot(order))
                 self._desk.metrics.boots.labels(node.spec.flavour).inc()
             case plan.Inform(machine, information):

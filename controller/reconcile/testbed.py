@@ -84,7 +84,7 @@ class TestbedReconciler:
         return False
 
     def _networks_wanted(self, testbed: str, flavour: str) -> set[str]:
-        """The uids of deployments that hold something here in this flavour, or have nodes here."""
+        """The uids of deployments that hold something here in this flavour, or made nodes that are here."""
         wanted = set()
         for _, entry in self._desk.store.all(DEPLOYMENT):
             parsed = entry.parsed
@@ -93,8 +93,9 @@ class TestbedReconciler:
                 if held is not None and held.testbed == testbed:
                     wanted.add(entry.meta.uid)
         for _, entry in self._desk.store.all(NODE):
-            if isinstance(entry.parsed, Node) and entry.parsed.spec.flavour == flavour:
-                wanted.update(owner.uid for owner in entry.meta.owners)
+            node = entry.parsed
+            if isinstance(node, Node) and (node.spec.testbed, node.spec.flavour) == (testbed, flavour):
+                wanted.add(node.network)
         return wanted
 
     async def _sweep(self, backend: Backend, inventory: Inventory, networks_wanted: set[str]) -> None:

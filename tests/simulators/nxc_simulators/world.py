@@ -198,6 +198,7 @@ class World:
         self.refresh()
         self._note("lose", str(key))
         self._remove(key)
+        self._booted.pop(key, None)  # who never saw it cannot know that it was there
 
     def spare(self) -> None:
         """Let no machine end any more that was fated to by chance."""
