@@ -51,6 +51,13 @@ def default_builtin(resource: Resource, obj: Object) -> dict[str, Any]:
     return complete(found) if complete else found
 
 
+def blank_builtin(resource: Resource) -> dict[str, Any]:
+    """What an object of this kind shows before anybody sets a field, apiVersion, kind and metadata apart.
+
+    The creator of an object owns, in managedFields, only what differs from this."""
+    return dict(_BLANKS.get((resource.group, resource.kind), {}))
+
+
 def _tidy(value: Any, schema: Schema, path: str) -> Any:
     if value is None:
         return None
@@ -153,6 +160,12 @@ _NEW_EVENT: dict[str, Any] = {
     "deprecatedSource": {},
     "deprecatedFirstTimestamp": None,
     "deprecatedLastTimestamp": None,
+}
+
+_BLANKS: dict[tuple[str, str], dict[str, Any]] = {
+    ("", "Event"): _CORE_EVENT,
+    (EVENTS, "Event"): _NEW_EVENT,
+    ("coordination.k8s.io", "Lease"): {"spec": {}},
 }
 
 _DEFAULTS: dict[tuple[str, str], Callable[[dict[str, Any]], dict[str, Any]]] = {

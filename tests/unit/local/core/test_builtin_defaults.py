@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from controller.local.core.builtin_defaults import default_builtin
+from controller.local.core.builtin_defaults import blank_builtin, default_builtin
 from controller.local.core.lifecycle import UndecodableError
 from controller.local.core.resources import BUILTIN, Registry, Resource
 
@@ -61,6 +61,16 @@ def test_structs_show_themselves_empty() -> None:
         "reportingComponent": "",
         "reportingInstance": "",
     }
+
+
+def test_what_is_shown_unset_is_nobodys_work() -> None:
+    for group, plural in (("coordination.k8s.io", "leases"), ("", "events"), ("events.k8s.io", "events")):
+        resource = REGISTRY.find(group, "v1", plural)
+        assert resource is not None
+        assert blank_builtin(resource) == stored(group, plural) != {}
+    secrets = REGISTRY.find("", "v1", "secrets")
+    assert secrets is not None
+    assert blank_builtin(secrets) == {}  # its type is a default that its creator owns
 
 
 def test_numbers_of_a_lease_and_its_holder_may_be_zero_and_empty() -> None:
