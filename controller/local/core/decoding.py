@@ -11,6 +11,7 @@ from controller.local.core.lifecycle import UndecodableError
 from controller.local.core.request import APPLY_PATCH, Request
 from controller.local.core.resources import Resource
 from controller.local.core.schema import SchemaError, Structural
+from controller.local.core.sharing import shared
 from controller.local.core.storage import Object
 from controller.local.core.strategy import Strategy
 from controller.local.core.structural import parse
@@ -37,8 +38,10 @@ def _builtin_schema(group: str, version: str, kind: str) -> Structural | None:
     return Structural(root, None)
 
 
-def whole(request: Request, resource: Resource, strategy: Strategy) -> tuple[Object, tuple[str, ...]]:
-    """The object that a create or replace sent, completed with defaults, and the warnings to give.
+def whole(
+    request: Request, resource: Resource, strategy: Strategy, live: Object | None = None
+) -> tuple[Object, tuple[str, ...]]:
+    """The object that a create, or a replacement of `live`, sent, completed with defaults, and the warnings to give.
 
     Raises ApiError 400 where it is no object of this resource, and for unknown fields under Strict.
     """
@@ -50,20 +53,20 @@ def whole(request: Request, resource: Resource, strategy: Strategy) -> tuple[Obj
         )
     check_type(body, resource)
     try:
-        obj, unknown = complete(body, resource, strategy)
+        obj, unknown = complete(body, resource, strategy, live)
     except UndecodableError as error:
         raise _unhandled(resource, body, str(error)) from None
     return obj, field_warnings(request, resource, unknown)
 
 
 def patched(
-    document: Any, request: Request, resource: Resource, strategy: Strategy
+    document: Any, request: Request, resource: Resource, strategy: Strategy, live: Object
 ) -> tuple[Object, tuple[str, ...]]:
-    """The object that a patch made, completed with defaults, and the warnings to give."""
+    """The object that a patch made of `live`, completed with defaults, and the warnings to give."""
     if not isinstance(document, dict):
         raise _bad_patch(document, "the patched document is not an object")
     try:
-        obj, unknown = complete(document, resource, strategy)
+        obj, unknown = complete(document, resource, strategy, live)
     except UndecodableError as error:
         raise _bad_patch(document, str(error)) from None
     problems = [errors.invalid_value(key, document.get(key), f"must be {expected}")
@@ -106,20 +109,26 @@ def check_type(body: Object, resource: Resource) -> None:
         raise errors.invalid(resource.group, str(kind), str(name), [cause])
 
 
-def complete(body: Object, resource: Resource, strategy: Strategy) -> tuple[Object, list[str]]:
+def complete(
+    body: Object, resource: Resource, strategy: Strategy, live: Object | None = None
+) -> tuple[Object, list[str]]:
     """`body` without unknown fields and with defaults, fresh at the top and in its metadata; what is dropped.
 
+    `live` is what it was made from: top-level fields that are still the same are complete already.
     Raises UndecodableError where a part has a type that cannot be decoded at all.
     """
     metadata, unknown = lifecycle.decoded(body.get("metadata"))
+    if live is not None:
+        metadata = {key: shared(value, live["metadata"].get(key)) for key, value in metadata.items()}
     obj: Object = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata}
     for key, value in body.items():
         obj.setdefault(key, value)
     schema = schema_of(resource)
     if schema is not None:
-        obj, dropped = schema.prune(obj)
+        obj, dropped = _fitted(
+            obj, schema, live if resource.api_version == resource.storage_version else None
+        )
         unknown = [*unknown, *dropped]
-        obj = schema.default(obj)
         if not resource.custom:
             # A typed kind that does not decode is a bad request, not an invalid object.
             for cause in schema.validate(obj):
@@ -129,6 +138,23 @@ def complete(body: Object, resource: Resource, strategy: Strategy) -> tuple[Obje
     if obj["metadata"] is body.get("metadata"):
         obj = {**obj, "metadata": dict(metadata)}
     return obj, unknown
+
+
+def _fitted(obj: Object, schema: Structural, live: Object | None) -> tuple[Object, list[str]]:
+    """`obj` pruned and defaulted, and the paths dropped. What is as in `live`, which fits, is not looked at again."""
+    if live is None:
+        pruned, dropped = schema.prune(obj)
+        return schema.default(pruned), dropped
+    obj = {key: shared(value, live[key]) if key in live else value for key, value in obj.items()}
+    changed = {key: value for key, value in obj.items() if key not in live or value is not live[key]}
+    pruned, dropped = schema.prune(changed)
+    filled = schema.default(pruned)
+    fitted = {
+        key: filled.get(key, value) for key, value in obj.items() if key in filled or key not in changed
+    }
+    for key, value in filled.items():
+        fitted.setdefault(key, value)
+    return fitted, dropped
 
 
 def field_warnings(request: Request, resource: Resource, unknown: list[str]) -> tuple[str, ...]:

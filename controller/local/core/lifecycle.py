@@ -13,6 +13,7 @@ from typing import Any
 from controller.local.core import errors, names
 from controller.local.core.errors import Cause
 from controller.local.core.resources import Resource
+from controller.local.core.sharing import identical
 from controller.local.core.storage import Object
 
 Metadata = dict[str, Any]
@@ -193,19 +194,21 @@ def spec_changed(new: Object, live: Object, resource: Resource) -> bool:
     for key in new.keys() | live.keys():
         if key == "metadata" or (key == "status" and resource.has_status):
             continue
-        if new.get(key) != live.get(key):
+        if not identical(new.get(key), live.get(key)):
             return True
     return False
 
 
 def content_changed(new: Object, live: Object) -> bool:
     """Whether anything but metadata differs: only then is the schema asked again."""
-    return any(new.get(key) != live.get(key) for key in new.keys() | live.keys() if key != "metadata")
+    return any(
+        not identical(new.get(key), live.get(key)) for key in new.keys() | live.keys() if key != "metadata"
+    )
 
 
 def same(new: Object, live: Object) -> bool:
     """Whether writing `new` would change nothing; the times in managedFields do not count."""
-    if new.keys() != live.keys() or any(new[key] != live[key] for key in new if key != "metadata"):
+    if new.keys() != live.keys() or content_changed(new, live):
         return False
     ours, theirs = new["metadata"], live["metadata"]
     if ours.keys() != theirs.keys():

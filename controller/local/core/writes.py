@@ -18,6 +18,7 @@ from controller.local.core.request import (
 )
 from controller.local.core.resources import NAMESPACES, Resource
 from controller.local.core.shape import Shape
+from controller.local.core.sharing import shared
 from controller.local.core.storage import Object, Storage, Write
 from controller.local.core.strategic import strategic_merge
 from controller.local.core.strategy import ORDINARY, Strategies, Strategy
@@ -68,7 +69,8 @@ class Writer:
 
     def update(self, request: Request, resource: Resource) -> Result:
         _check_options(request, "UpdateOptions")
-        obj, warnings = decoding.whole(request, resource, self.strategy(resource))
+        live = self._live(request, resource)
+        obj, warnings = decoding.whole(request, resource, self.strategy(resource), live)
         metadata = obj["metadata"]
         self._check_name(metadata, request.name)
         if metadata.get("namespace", request.namespace) != request.namespace:
@@ -76,7 +78,6 @@ class Writer:
                 f"the namespace of the object ({metadata['namespace']}) does not match "
                 f"the namespace on the request ({request.namespace})"
             )
-        live = self._live(request, resource)
         if live is None:
             if resource.create_on_update and not request.subresource:
                 return Result(self._insert(request, resource, obj), 201, warnings)
@@ -97,8 +98,8 @@ class Writer:
         if request.patch_type == APPLY_PATCH:
             return self._apply(request, resource, live)
         changed = self._changed(request, resource, live)
-        obj, warnings = decoding.patched(changed, request, resource, self.strategy(resource))
         assert live is not None  # _changed has refused otherwise
+        obj, warnings = decoding.patched(changed, request, resource, self.strategy(resource), live)
         metadata = obj["metadata"]
         self._check_name(metadata, request.name)
         _check_namespace(metadata, request.namespace)
@@ -162,7 +163,7 @@ class Writer:
             reset=_reset(resource, request.subresource),
         )
         try:
-            obj, _ = decoding.complete(obj, resource, strategy)
+            obj, _ = decoding.complete(obj, resource, strategy, live)
         except lifecycle.UndecodableError as error:
             raise errors.bad_request(str(error)) from None
         self._check_name(obj["metadata"], request.name)
@@ -278,6 +279,7 @@ class Writer:
                 live, obj, manager=request.manager, shape=_shape(resource), time=self.now(),
                 subresource=request.subresource, reset=_reset(resource, request.subresource),
             )  # fmt: skip
+            obj = _sharing_managers(obj, live)
         if self._admit is not None and checked:
             self._admit(request, resource, obj, live)
         if lifecycle.same(obj, live):
@@ -311,6 +313,14 @@ class Writer:
     def _commit(self, resource: Resource, obj: Object) -> Object:
         (change,) = self._storage.commit([Write.put(resource.storage, forms.stored(obj, resource))])
         return forms.shown(change.object, resource)
+
+
+def _sharing_managers(obj: Object, live: Object) -> Object:
+    """`obj` with the managedFields entries of `live` that did not change."""
+    before, after = live["metadata"].get("managedFields"), obj["metadata"].get("managedFields")
+    if not before or not after:
+        return obj
+    return {**obj, "metadata": {**obj["metadata"], "managedFields": shared(after, before)}}
 
 
 def _check_namespace(metadata: Object, namespace: str) -> None:
