@@ -13,7 +13,8 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from controller.local.core import managed, typed
+from controller.local.core import managed, typecheck, typed
+from controller.local.core.equality import same
 from controller.local.core.errors import ApiError, Cause, apply_conflict, bad_request
 from controller.local.core.fieldset import FieldSet, Path, spell
 from controller.local.core.managed import Entry, Managers, Owner
@@ -97,7 +98,7 @@ def apply(
         if left:
             raise _conflict_error(left) from None
         merged, managers = _apply(before, applied, managers, who, version, True, shape, ignored)
-    changed = not typed.same(before, merged)
+    changed = not same(before, merged)
     managers = _stripped(managers, who)
     if changed and who in managers:
         managers[who] = replace(managers[who], time=time)
@@ -137,7 +138,7 @@ def track_update(
         managers = _tracked(
             before, bare, managers, who, version=version, shape=shape, time=time, ignored=ignored
         )
-    except typed.Mistyped:
+    except typecheck.Mistyped:
         # The server, too, keeps the owners it had where a value does not fit its schema; validation comes later.
         return _with_entries(new, known)
     return _with_managers(bare, managers)
@@ -171,7 +172,9 @@ def _pruned(merged: Any, managers: Managers, last: FieldSet, shape: Shape) -> An
     pruned = typed.remove(merged, last, shape)
     owned = managed.union(entry.fields for entry in managers.values()).with_named(shape)
     everything = typed.field_set(merged, shape).with_named(shape)
-    pruned = typed.remove(merged, everything - (typed.field_set(pruned, shape).with_named(shape) | owned), shape)
+    pruned = typed.remove(
+        merged, everything - (typed.field_set(pruned, shape).with_named(shape) | owned), shape
+    )
     gone = everything - typed.field_set(pruned, shape).with_named(shape)
     return typed.remove(merged, gone & last, shape)
 
@@ -278,8 +281,8 @@ def _client_side_applied(live: dict[str, Any], version: str, shape: Shape) -> Fi
         config = json.loads(text)
         if not isinstance(config, dict) or config.get("apiVersion") != version:
             return None
-        typed.check_type(config, shape)
-        typed.check_type(live, shape)
+        typecheck.check_type(config, shape)
+        typecheck.check_type(live, shape)
         comparison = typed.compare(config, live, shape)
         return typed.field_set(config, shape) - comparison.modified - comparison.added - comparison.removed
     except ValueError:
@@ -297,7 +300,9 @@ def _with_last_applied(merged: dict[str, Any], applied: dict[str, Any]) -> dict[
         metadata.pop("annotations")
         if kept:
             metadata["annotations"] = kept
-    text = json.dumps({**applied, "metadata": metadata}, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    text = json.dumps(
+        {**applied, "metadata": metadata}, ensure_ascii=False, separators=(",", ":"), sort_keys=True
+    )
     text = text.translate({ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}) + "\n"
     return {**merged, "metadata": {**_meta(merged), "annotations": {**annotations, LAST_APPLIED: text}}}
 
@@ -320,8 +325,8 @@ def _conflict_error(conflicts: list[_Conflict]) -> ApiError:
 
 def _typed(value: dict[str, Any], shape: Shape, role: str, *, duplicates: bool = False) -> None:
     try:
-        typed.check_type(value, shape, duplicates=duplicates)
-    except typed.Mistyped as error:
+        typecheck.check_type(value, shape, duplicates=duplicates)
+    except typecheck.Mistyped as error:
         metadata = _meta(value)
         namespace, name = metadata.get("namespace", ""), metadata.get("name", "")
         group, _, version = str(value.get("apiVersion", "")).rpartition("/")
@@ -370,5 +375,3 @@ def _with_entries(obj: dict[str, Any], entries: Any) -> dict[str, Any]:
     if entries:
         metadata["managedFields"] = entries
     return {**obj, "metadata": metadata} if metadata or "metadata" in obj else obj
-
-

@@ -152,7 +152,9 @@ def _contains_all(items: list[Any], others: list[Any]) -> bool:
 def _quantity(text: str) -> list[str]:
     value = parse_quantity(text)
     if value is None:
-        raise ValueError("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
+        raise ValueError(
+            "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+        )
     return [_QUANTITY, str(value)]
 
 
@@ -187,7 +189,9 @@ def _is_url(text: str) -> bool:
 
 def _url(text: str) -> list[str]:
     if not _is_url(text):
-        raise ValueError(f"URL parse error during conversion from string: parse {quoted(text)}: invalid URI for request")
+        raise ValueError(
+            f"URL parse error during conversion from string: parse {quoted(text)}: invalid URI for request"
+        )
     return [_URL, text]
 
 

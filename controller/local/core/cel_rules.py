@@ -14,6 +14,7 @@ from typing import Any
 from controller.local.core.cel_expression import OUT_OF_BUDGET, Expression, Refused, compile_expression
 from controller.local.core.cel_types import of_schema
 from controller.local.core.cel_view import View, compile_view
+from controller.local.core.equality import same
 from controller.local.core.errors import Cause, duplicate_value, forbidden_value, invalid_value, required
 from controller.local.core.schema_checks import normalized_field_path
 from controller.local.core.structural import Node
@@ -47,29 +48,43 @@ class Rules:
     def check(self, value: Any, old: Any, path: str, causes: list[Cause]) -> None:
         """Append what `value` breaks. Stops, with a cause, where the evaluation would take too long."""
         try:
-            self._check(value, old, path, causes)
+            self._check(value, old, path, causes, (value, old))
         except OverflowError as error:
             if str(error) != OUT_OF_BUDGET:
                 raise
 
-    def _check(self, value: Any, old: Any, path: str, causes: list[Cause]) -> None:
+    def _check(self, value: Any, old: Any, path: str, causes: list[Cause], known: tuple[Any, Any]) -> None:
+        """`known`: the nearest value above, or this one, whose old value is known, with that."""
         if value is None:
             return
+        if old is not None:
+            known = value, old
         for rule in self.own:
-            if not (rule.expression.uses_old and old is None):
-                self._evaluate(rule, value, old, path, causes)
+            if rule.expression.uses_old and old is None:
+                continue
+            before = len(causes)
+            self._evaluate(rule, value, old, path, causes)
+            # What did not change may stay as it was, so that rules can become stricter under living objects.
+            if (
+                len(causes) > before
+                and not rule.expression.uses_old
+                and known[1] is not None
+                and same(*known)
+            ):
+                del causes[before:]
         if isinstance(value, dict):
-            before = old if isinstance(old, dict) and self.node.map_type != "atomic" else {}
+            former = old if isinstance(old, dict) and self.node.map_type != "atomic" else {}
             for name, rules in self.fields.items():
                 if name in value:
-                    rules._check(value[name], before.get(name), f"{path}.{name}" if path else name, causes)
+                    below = f"{path}.{name}" if path else name
+                    rules._check(value[name], former.get(name), below, causes, known)
             if self.rest is not None:
                 for name, each in value.items():
                     if name not in self.node.properties:
-                        self.rest._check(each, before.get(name), f"{path}[{name}]", causes)
+                        self.rest._check(each, former.get(name), f"{path}[{name}]", causes, known)
         elif isinstance(value, list) and self.items is not None:
             for index, (each, previous) in enumerate(self._correlated(value, old)):
-                self.items._check(each, previous, f"{path}[{index}]", causes)
+                self.items._check(each, previous, f"{path}[{index}]", causes, known)
 
     def _correlated(self, value: list[Any], old: Any) -> Iterator[tuple[Any, Any]]:
         """Items with what they were before: by key in a list of type map, unknown in others."""
@@ -120,7 +135,11 @@ class Rules:
             case "FieldValueRequired":
                 return required(field, detail)
             case "FieldValueDuplicate":
-                return Cause("FieldValueDuplicate", field, "Duplicate value") if whole else duplicate_value(field, value)
+                return (
+                    Cause("FieldValueDuplicate", field, "Duplicate value")
+                    if whole
+                    else duplicate_value(field, value)
+                )
             case _ if whole:
                 return Cause("FieldValueInvalid", field, f"Invalid value: {detail}")
             case _:
@@ -203,15 +222,19 @@ def _rule(
             causes.append(invalid_value(f"{path}.messageExpression", shown, f"messageExpression {error}"))
     if expression is None:
         return None
-    if raw.get("optionalOldSelf") is not None:
+    optional = raw.get("optionalOldSelf")
+    if optional is not None and not expression.uses_old:
+        text = "may not be set if oldSelf is not used in rule"
+        causes.append(invalid_value(f"{path}.optionalOldSelf", optional, text))
+    elif optional:
         text = "this server does not run rules with optionalOldSelf; leave it out"
-        if not expression.uses_old:
-            text = "may not be set if oldSelf is not used in rule"
-        causes.append(invalid_value(f"{path}.optionalOldSelf", raw["optionalOldSelf"], text))
+        causes.append(invalid_value(f"{path}.optionalOldSelf", optional, text))
     if expression.uses_old and uncorrelated:
         text = f"oldSelf cannot be used on the uncorrelatable portion of the schema within {uncorrelated}"
         causes.append(invalid_value(f"{path}.rule", raw["rule"], text))
     stated = raw.get("message", "").strip()
     text = stated or expression.text
     field = normalized_field_path(node, raw["fieldPath"]) if raw.get("fieldPath") else ""
-    return Rule(expression, message, text, stated or f"failed rule: {text}", raw.get("reason") or "", field or "")
+    return Rule(
+        expression, message, text, stated or f"failed rule: {text}", raw.get("reason") or "", field or ""
+    )

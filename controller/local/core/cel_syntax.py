@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from collections.abc import Mapping as PyMapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 _TOKEN = re.compile(
@@ -112,7 +113,7 @@ def renamed(text: str, names: PyMapping[str, str]) -> str:
     """`text` with calls of the functions in `names` going to others instead."""
     tokens = _Reader(text).tokens
     out, position = [], 0
-    for (kind, name, at), (_, following, _) in zip(tokens, tokens[1:], strict=False):
+    for (kind, name, at), (_, following, _) in pairwise(tokens):
         if kind == "name" and following == "(" and name in names:
             out += [text[position:at], names[name]]
             position = at + len(name)

@@ -43,7 +43,9 @@ class FieldSet:
         return bool(self.members) or bool(self.children)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, FieldSet) and self.members == other.members and self.children == other.children
+        return (
+            isinstance(other, FieldSet) and self.members == other.members and self.children == other.children
+        )
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -275,7 +277,11 @@ def _spelled(element: str) -> str:
         case "f":
             return f".{rest}"
         case "k":
-            return "[" + ",".join(f"{name}={_text(value)}" for name, value in sorted(json.loads(rest).items())) + "]"
+            return (
+                "["
+                + ",".join(f"{name}={_text(value)}" for name, value in sorted(json.loads(rest).items()))
+                + "]"
+            )
         case "v":
             return f"[={_text(json.loads(rest))}]"
         case _:

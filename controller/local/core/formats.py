@@ -115,7 +115,9 @@ def _base64(text: str) -> bool:
 
 def _luhn(text: str) -> bool:
     digits = [int(char) for char in text if char.isdigit()]
-    total = sum(digit if index % 2 == 0 else sum(divmod(2 * digit, 10)) for index, digit in enumerate(digits[::-1]))
+    total = sum(
+        digit if index % 2 == 0 else sum(divmod(2 * digit, 10)) for index, digit in enumerate(digits[::-1])
+    )
     brand = r"(?:4[0-9]{12}(?:[0-9]{3})?|5[1-5][0-9]{14}|6(?:011|5[0-9][0-9])[0-9]{12}|3[47][0-9]{13}|"
     brand += r"3(?:0[0-5]|[68][0-9])[0-9]{11}|(?:2131|1800|35\d{3})\d{11})"
     return total % 10 == 0 and re.fullmatch(brand, "".join(map(str, digits))) is not None
@@ -125,7 +127,9 @@ def _isbn10(text: str) -> bool:
     digits = re.sub(r"[\s-]", "", text)
     if not re.fullmatch(r"[0-9]{9}[0-9X]", digits):
         return False
-    return sum((10 - index) * (10 if char == "X" else int(char)) for index, char in enumerate(digits)) % 11 == 0
+    return (
+        sum((10 - index) * (10 if char == "X" else int(char)) for index, char in enumerate(digits)) % 11 == 0
+    )
 
 
 def _isbn13(text: str) -> bool:
@@ -150,7 +154,9 @@ FORMATS: dict[str, Callable[[str], bool]] = {
     "ipv4": _address(4),
     "ipv6": _address(6),
     "cidr": _cidr,
-    "mac": _pattern(r"(?:[0-9a-fA-F]{2}([:-]))(?:[0-9a-fA-F]{2}\1){4}(?:[0-9a-fA-F]{2}\1[0-9a-fA-F]{2}\1)?[0-9a-fA-F]{2}"),
+    "mac": _pattern(
+        r"(?:[0-9a-fA-F]{2}([:-]))(?:[0-9a-fA-F]{2}\1){4}(?:[0-9a-fA-F]{2}\1[0-9a-fA-F]{2}\1)?[0-9a-fA-F]{2}"
+    ),
     "uuid": _uuid("[0-9a-f]"),
     "uuid3": _uuid("3"),
     "uuid4": _uuid("4", "[89ab]"),
@@ -163,7 +169,7 @@ FORMATS: dict[str, Callable[[str], bool]] = {
     "hexcolor": _pattern(r"#?(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})"),
     "rgbcolor": _pattern(rf"rgb\({_COLOUR_PART},{_COLOUR_PART},{_COLOUR_PART}\)"),
     "byte": _base64,
-    "password": lambda text: True,
+    "password": lambda _: True,
     "date": _date,
     "duration": _duration,
     "datetime": _date_time,

@@ -18,7 +18,7 @@ Check = Callable[[Any, str, list[Cause]], None]
 
 def compile_check(node: Node) -> Check | None:
     """The uniqueness check of `node` and all below; None where nothing there asks for one."""
-    fields = {name: check for name, child in node.properties.items() if (check := compile_check(child))}
+    fields = {name: found for name, child in node.properties.items() if (found := compile_check(child))}
     rest = compile_check(node.additional) if isinstance(node.additional, Node) else None
     item = compile_check(node.items) if node.items is not None else None
     listed = node.list_type in ("set", "map")

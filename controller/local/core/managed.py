@@ -89,7 +89,13 @@ def write(managers: Managers) -> list[dict[str, Any]]:
     """metadata.managedFields, in the server's order: operation, time, manager, version, subresource."""
     rows = sorted(
         managers.items(),
-        key=lambda row: (row[0].operation, row[1].time, row[0].manager, row[1].api_version, row[0].subresource),
+        key=lambda row: (
+            row[0].operation,
+            row[1].time,
+            row[0].manager,
+            row[1].api_version,
+            row[0].subresource,
+        ),
     )
     entries = []
     for who, entry in rows:

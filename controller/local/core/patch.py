@@ -9,8 +9,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import jsonpatch  # type: ignore[import-untyped]
-import jsonpointer  # type: ignore[import-untyped]
+import jsonpatch
+import jsonpointer
 
 from controller.local.core.errors import ApiError, bad_request, quoted
 
@@ -68,7 +68,11 @@ def _refused(index: int, operation: dict[str, Any], error: Exception) -> ApiErro
     message = "the server rejected our request due to an error in our request"
     path = str(operation.get("path", ""))
     said = "the value there is another" if isinstance(error, jsonpatch.JsonPatchTestFailed) else str(error)
-    cause = {"reason": "FieldValueInvalid", "message": f"operation {index} ({operation['op']}): {said}", "field": path}
+    cause = {
+        "reason": "FieldValueInvalid",
+        "message": f"operation {index} ({operation['op']}): {said}",
+        "field": path,
+    }
     return ApiError(422, "Invalid", message, details={"causes": [cause]})
 
 

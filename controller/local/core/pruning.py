@@ -13,7 +13,13 @@ from controller.local.core.structural import META_FIELDS, Node
 
 
 def prune(
-    value: Any, node: Node | None, dropped: list[str], path: str = "", *, embedded: bool = False, keep: bool = False
+    value: Any,
+    node: Node | None,
+    dropped: list[str],
+    path: str = "",
+    *,
+    embedded: bool = False,
+    keep: bool = False,
 ) -> Any:
     """`value` without unknown fields, whose paths go to `dropped`.
 

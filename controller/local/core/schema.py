@@ -13,9 +13,11 @@ from controller.local.core.errors import Cause
 from controller.local.core.pruning import default, drop_nulls, prune
 from controller.local.core.schema_checks import check
 from controller.local.core.shape import Shape
-from controller.local.core.structural import Node, parse
+from controller.local.core.structural import ABSENT, Node, parse
 
-_BLOCKING = frozenset(("FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid"))
+_BLOCKING = frozenset(
+    ("FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid")
+)
 _UNCHECKED = Cause(
     "FieldValueInvalid",
     validation.NOWHERE,
@@ -77,10 +79,13 @@ class Structural:
         return filled
 
     def validate(self, obj: dict[str, Any], old: dict[str, Any] | None = None) -> list[Cause]:
-        """What is wrong with `obj`, rules apart; empty where it is valid. With `old`, the object before this
-        update, duplicates in lists of type set and map are forgiven where `old` had some too."""
+        """What is wrong with `obj`, rules apart; empty where it is valid.
+
+        With `old`, the object before this update, what did not change may stay wrong, so that a schema can become
+        stricter under living objects: values that are equal in `old`, and duplicates in lists of type set and map
+        where `old` had some too."""
         causes: list[Cause] = []
-        self._check(obj, "", causes)
+        self._check(obj, "", causes, old if old is not None else ABSENT)
         if self._check_lists is not None:
             before: list[Cause] = []
             if old is not None:
@@ -91,7 +96,9 @@ class Structural:
 
     def rules(self, obj: dict[str, Any], old: dict[str, Any] | None = None) -> list[Cause]:
         """Which x-kubernetes-validations rules `obj` breaks. Call it only on an object that `validate` accepts.
-        Transition rules (with oldSelf) are evaluated where `old` has the node too."""
+
+        Transition rules (with oldSelf) are evaluated where `old` has the node too; others may stay broken where
+        nothing changed since `old`."""
         causes: list[Cause] = []
         if self._rules is not None:
             self._rules.check(obj, old, "", causes)

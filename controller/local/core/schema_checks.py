@@ -12,7 +12,7 @@ from dataclasses import replace
 from controller.local.core.errors import Cause, forbidden_value, invalid_value, required, unsupported_value
 from controller.local.core.patterns import compile_pattern
 from controller.local.core.pruning import prune
-from controller.local.core.structural import META_FIELDS, Node
+from controller.local.core.structural import ABSENT, META_FIELDS, Node
 from controller.local.core.validation import NOWHERE, compile_check
 
 _TYPES = ("array", "boolean", "integer", "number", "object", "string")
@@ -83,8 +83,8 @@ def _types(node: Node, path: str, level: str) -> Iterator[Cause]:
     if level == "root" and node.type not in ("", "object"):
         yield invalid_value(f"{path}.type", node.type, "must be object at the root")
     if node.embedded and not node.preserve and not node.properties:
-        text = "must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields"
-        yield required(f"{path}.properties", text)
+        text = "if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields"
+        yield required(f"{path}.properties", f"must not be empty {text}")
 
 
 def _metadata(node: Node, path: str, level: str) -> Iterator[Cause]:
@@ -169,11 +169,15 @@ def _definition(node: Node, path: str, *, inside_meta: bool, root: bool = False)
         text = "additionalProperties and properties are mutual exclusive"
         yield forbidden_value(f"{path}.additionalProperties", text)
     if inside_meta and node.embedded:
-        yield forbidden_value(f"{path}.x-kubernetes-embedded-resource", "must not be used inside of resource meta")
+        yield forbidden_value(
+            f"{path}.x-kubernetes-embedded-resource", "must not be used inside of resource meta"
+        )
     if root and node.nullable:
         yield forbidden_value(f"{path}.nullable", "nullable cannot be true at the root")
     if raw.get("x-kubernetes-preserve-unknown-fields") is False:
-        yield invalid_value(f"{path}.x-kubernetes-preserve-unknown-fields", False, "must be true or undefined")
+        yield invalid_value(
+            f"{path}.x-kubernetes-preserve-unknown-fields", False, "must be true or undefined"
+        )
     yield from _merging(node, path)
     yield from _rules(node, path)
     for name, child in node.properties.items():
@@ -208,7 +212,11 @@ def _merging(node: Node, path: str) -> Iterator[Cause]:
     if node.map_type:
         if node.type != "object":
             text = "must be object if x-kubernetes-map-type is specified"
-            yield invalid_value(f"{path}.type", node.type, text) if node.type else required(f"{path}.type", text)
+            yield (
+                invalid_value(f"{path}.type", node.type, text)
+                if node.type
+                else required(f"{path}.type", text)
+            )
         if node.map_type not in ("atomic", "granular"):
             yield unsupported_value(f"{path}.x-kubernetes-map-type", node.map_type, ("atomic", "granular"))
     if node.list_type and node.type != "array":
@@ -223,7 +231,10 @@ def _merging(node: Node, path: str) -> Iterator[Cause]:
     if node.list_type not in ("", "atomic", "set", "map"):
         yield unsupported_value(f"{path}.x-kubernetes-list-type", node.list_type, ("atomic", "set", "map"))
     if node.list_keys and node.list_type != "map":
-        where, text = f"{path}.x-kubernetes-list-type", "must be map if x-kubernetes-list-map-keys is non-empty"
+        where, text = (
+            f"{path}.x-kubernetes-list-type",
+            "must be map if x-kubernetes-list-map-keys is non-empty",
+        )
         yield invalid_value(where, node.list_type, text) if node.list_type else required(where, text)
     if node.list_type == "map":
         yield from _list_map(node, path)
@@ -315,7 +326,7 @@ def _defaults(node: Node, path: str, *, root: bool = False) -> Iterator[Cause]:
             yield invalid_value(f"{path}.default", node.default, "must not have unknown fields")
         else:
             found: list[Cause] = []
-            compile_check(node)(node.default, "", found)
+            compile_check(node)(node.default, "", found, ABSENT)
             for cause in found:
                 below = "" if cause.field == NOWHERE else f".{cause.field}"
                 yield replace(cause, field=f"{path}.default{below}")
@@ -326,5 +337,3 @@ def _defaults(node: Node, path: str, *, root: bool = False) -> Iterator[Cause]:
         yield from _defaults(node.additional, f"{path}.additionalProperties")
     if node.items is not None:
         yield from _defaults(node.items, f"{path}.items")
-
-

@@ -93,7 +93,9 @@ def _list(node: Node, keep: bool) -> Shape:
     defaults = {
         key: child.default
         for key in node.list_keys
-        if node.items is not None and (child := node.items.properties.get(key)) is not None and child.has_default
+        if node.items is not None
+        and (child := node.items.properties.get(key)) is not None
+        and child.has_default
     }
     listed: Literal["atomic", "set", "map"] = "atomic"
     if node.list_type == "set":
@@ -133,7 +135,8 @@ OBJECT_META = Shape(
     mapped="granular",
     fields={
         **dict.fromkeys(
-            ("name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "clusterName"), _STRING
+            ("name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "clusterName"),
+            _STRING,
         ),
         **dict.fromkeys(("generation", "deletionGracePeriodSeconds"), Shape(scalar="numeric")),
         **dict.fromkeys(("creationTimestamp", "deletionTimestamp"), _UNTYPED),

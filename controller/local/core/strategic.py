@@ -32,7 +32,9 @@ _NONE = Strategy()
 _METADATA = Strategy(keys={"ownerReferences": "uid", "finalizers": ""})
 _PLAIN = Strategy(fields={"metadata": _METADATA})
 _STRATEGIES: dict[tuple[str, str], Strategy] = {
-    ("", "Namespace"): Strategy(fields={"metadata": _METADATA, "status": Strategy(keys={"conditions": "type"})}),
+    ("", "Namespace"): Strategy(
+        fields={"metadata": _METADATA, "status": Strategy(keys={"conditions": "type"})}
+    ),
     ("", "ServiceAccount"): Strategy(keys={"secrets": "name"}, fields={"metadata": _METADATA}),
     **dict.fromkeys((("", "ConfigMap"), ("", "Secret"), ("", "Event"), ("events.k8s.io", "Event")), _PLAIN),
     ("coordination.k8s.io", "Lease"): _PLAIN,
@@ -116,7 +118,9 @@ def _retained(original: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]
     if _RETAIN not in patch:
         return patch
     keys = patch.pop(_RETAIN)
-    given = [name for name, value in patch.items() if value is not None and not name.startswith((_ORDER, _DELETE))]
+    given = [
+        name for name, value in patch.items() if value is not None and not name.startswith((_ORDER, _DELETE))
+    ]
     if not isinstance(keys, list) or any(name not in keys for name in given):
         raise bad_request("invalid patch format of retainKeys")
     for name in [name for name in original if name not in keys]:
@@ -228,7 +232,8 @@ def _in_order(merged: list[Any], order: list[Any], original: list[Any], key: str
     wanted = [_identity(item, key) for item in order]
     before = [_identity(item, key) for item in original]
     theirs = sorted(
-        (item for item in merged if _identity(item, key) in wanted), key=lambda item: wanted.index(_identity(item, key))
+        (item for item in merged if _identity(item, key) in wanted),
+        key=lambda item: wanted.index(_identity(item, key)),
     )
     mine = [item for item in merged if _identity(item, key) not in wanted]
     result = []

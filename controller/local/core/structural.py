@@ -94,7 +94,8 @@ def parse(raw: Any, path: str, causes: list[Cause]) -> Node:
 
     def nested(keyword: str) -> tuple[Node, ...]:
         return tuple(
-            parse(branch, f"{path}.{keyword}[{index}]", causes) for index, branch in enumerate(raw.get(keyword, ()))
+            parse(branch, f"{path}.{keyword}[{index}]", causes)
+            for index, branch in enumerate(raw.get(keyword, ()))
         )
 
     additional = raw.get("additionalProperties")
@@ -112,7 +113,9 @@ def parse(raw: Any, path: str, causes: list[Cause]) -> Node:
             for name, value in raw.get("properties", {}).items()
         },
         additional=(
-            parse(additional, f"{path}.additionalProperties", causes) if isinstance(additional, dict) else additional
+            parse(additional, f"{path}.additionalProperties", causes)
+            if isinstance(additional, dict)
+            else additional
         ),
         items=parse(items, f"{path}.items", causes) if items is not None else None,
         default=raw.get("default", ABSENT),
@@ -154,7 +157,14 @@ def _is(value: Any, expected: Any) -> bool:
 
 
 def _spoken(expected: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", int: "an integer", float: "a number"}
+    names = {
+        dict: "an object",
+        list: "a list",
+        str: "a string",
+        bool: "a boolean",
+        int: "an integer",
+        float: "a number",
+    }
     if expected == _NUMBER:
         return "a number"
     return " or ".join(names[each] for each in (expected if isinstance(expected, tuple) else (expected,)))

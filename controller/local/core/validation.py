@@ -11,15 +11,18 @@ from collections.abc import Callable
 from typing import Any
 
 from controller.local.core import errors
+from controller.local.core.equality import same
 from controller.local.core.errors import Cause
 from controller.local.core.formats import FORMATS, known
 from controller.local.core.patterns import compile_pattern
-from controller.local.core.structural import Node
+from controller.local.core.structural import ABSENT, Node
 
-Check = Callable[[Any, str, list[Cause]], int]
-"""check(value, path, causes): appends to `causes`, returns how many validators looked, the server's match count."""
+Check = Callable[[Any, str, list[Cause], Any], int]
+"""check(value, path, causes, old): appends what is wrong to `causes` and returns how many validators looked, the
+server's match count. A value that is equal to `old`, what stood there before (ABSENT where that is unknown), may stay
+as wrong as it was: so that a schema can become stricter under living objects (KEP-4008, CRD ratcheting)."""
 
-Step = Callable[[Any, str, list[Cause]], int]
+Step = Callable[[Any, str, list[Cause], Any], int]
 
 NOWHERE = "<nil>"
 """The field of a cause that belongs to no single field, as the server spells it."""
@@ -59,7 +62,9 @@ def compile_check(node: Node) -> Check:
         key in raw for key in ("required", "maxProperties", "minProperties")
     ):  # fmt: skip
         by_kind["object"].append(_object(node))
-    steps = {kind: (*found, *common) if kind != "object" else (*common, *found) for kind, found in by_kind.items()}
+    steps = {
+        kind: (*found, *common) if kind != "object" else (*common, *found) for kind, found in by_kind.items()
+    }
     accepted = _accepted(types, form)
     typed = bool(types or form)
     # What Inc() counts in the server for each kind: the schema itself, its combinations, enum, and the kind's own.
@@ -68,13 +73,20 @@ def compile_check(node: Node) -> Check:
         "array": 5 + typed, "object": 4 + typed,
     }  # fmt: skip
 
-    def check(value: Any, path: str, causes: list[Cause]) -> int:
+    def check(value: Any, path: str, causes: list[Cause], old: Any) -> int:
+        before = len(causes)
+        count = look(value, path, causes, old)
+        if len(causes) > before and old is not ABSENT and same(value, old):
+            del causes[before:]
+        return count
+
+    def look(value: Any, path: str, causes: list[Cause], old: Any) -> int:
         if value is None:
             if types and not node.nullable:
                 causes.append(_mistyped(path, expected, "null"))
                 return 0
             if enum is not None:
-                enum(value, path, causes)
+                enum(value, path, causes, ABSENT)
             return 1
         kind = _KINDS[type(value)]
         if kind == "integer" and not _LOWEST <= value <= _HIGHEST:
@@ -88,9 +100,9 @@ def compile_check(node: Node) -> Check:
         if typed:
             count += 1
         if combine is not None:
-            count += combine(value, path, causes)
+            count += combine(value, path, causes, old)
         for step in steps[kind]:
-            count += step(value, path, causes)
+            count += step(value, path, causes, old)
         return count
 
     return check
@@ -118,7 +130,7 @@ def _type_error(value: Any, kind: str, types: tuple[str, ...], form: str, path: 
 
 def _mistyped(path: str, expected: str, found: str) -> Cause:
     where = path
-    text = f'{path} in body must be of type {expected}: {errors.quoted(found)}'
+    text = f"{path} in body must be of type {expected}: {errors.quoted(found)}"
     return Cause("FieldValueTypeInvalid", where or NOWHERE, f"Invalid value: {errors.quoted(found)}: {text}")
 
 
@@ -135,7 +147,7 @@ def _string(raw: Any) -> Step:
     pattern = raw.get("pattern", "")
     matches = compile_pattern(pattern) if pattern else None
 
-    def step(value: str, path: str, causes: list[Cause]) -> int:
+    def step(value: str, path: str, causes: list[Cause], old: Any) -> int:
         if longest is not None and len(value) > longest:
             causes.append(errors.too_long(path, longest))
         elif shortest is not None and len(value) < shortest:
@@ -150,10 +162,12 @@ def _string(raw: Any) -> Step:
 def _format(form: str) -> Step:
     valid = FORMATS[form.replace("-", "")]
 
-    def step(value: str, path: str, causes: list[Cause]) -> int:
+    def step(value: str, path: str, causes: list[Cause], old: Any) -> int:
         if not valid(value):
             text = f"{path} in body must be of type {form}: {errors.quoted(value)}"
-            causes.append(Cause("FieldValueTypeInvalid", path, f"Invalid value: {errors.quoted(value)}: {text}"))
+            causes.append(
+                Cause("FieldValueTypeInvalid", path, f"Invalid value: {errors.quoted(value)}: {text}")
+            )
         return 0
 
     return step
@@ -168,7 +182,7 @@ def _number(raw: Any, types: tuple[str, ...], form: str) -> Step | None:
     span = _INT_RANGES.get(native or "int64") if types == ("integer",) else None
     stated = f"{types[0]} with format {native}" if native else "".join(types[:1])
 
-    def step(value: int | float, path: str, causes: list[Cause]) -> int:
+    def step(value: int | float, path: str, causes: list[Cause], old: Any) -> int:
         if span is not None and not span[0] <= value <= span[1]:
             causes.append(_nowhere(f"Checked value must be of type {stated} in {path}"))
         # Limits are doubles to the server; for an integer it cuts them to integers first.
@@ -215,11 +229,18 @@ def _array(node: Node) -> Step:
     item = compile_check(node.items) if node.items is not None else None
     longest, shortest = node.raw.get("maxItems"), node.raw.get("minItems")
 
-    def step(value: list[Any], path: str, causes: list[Cause]) -> int:
+    def step(value: list[Any], path: str, causes: list[Cause], old: Any) -> int:
         count = 0
         if item is not None:
             for index, each in enumerate(value):
-                count += item(each, f"{path}[{index}]", causes)
+                before = len(causes)
+                looked = item(each, f"{path}[{index}]", causes, ABSENT)
+                if len(causes) > before and node.list_type == "map":
+                    former = _former(each, old, node.list_keys)
+                    if former is not ABSENT:
+                        del causes[before:]
+                        looked = item(each, f"{path}[{index}]", causes, former)
+                count += looked
         if shortest is not None and len(value) < shortest:
             causes.append(_invalid(path, len(value), f"should have at least {shortest} items"))
         if longest is not None and len(value) > longest:
@@ -229,14 +250,22 @@ def _array(node: Node) -> Step:
     return step
 
 
+def _former(item: Any, old: Any, keys: tuple[str, ...]) -> Any:
+    """What the item of a list of type map was in the old list; ABSENT where it was not there."""
+    if not isinstance(item, dict) or not isinstance(old, list):
+        return ABSENT
+    former = (each for each in old if isinstance(each, dict))
+    return next((each for each in former if all(same(each.get(key), item.get(key)) for key in keys)), ABSENT)
+
+
 def _enum(allowed: list[Any]) -> Step:
     strings = frozenset(each for each in allowed if isinstance(each, str))
 
-    def step(value: Any, path: str, causes: list[Cause]) -> int:
+    def step(value: Any, path: str, causes: list[Cause], old: Any) -> int:
         if isinstance(value, str):
             if value in strings:
                 return 0
-        elif any(_same(value, each) for each in allowed):
+        elif value is not None and any(same(value, each) for each in allowed):
             return 0
         spoken = [each if isinstance(each, str) else errors.quoted(each) for each in allowed]
         causes.append(errors.unsupported_value(path, value, spoken))
@@ -245,20 +274,18 @@ def _enum(allowed: list[Any]) -> Step:
     return step
 
 
-def _same(left: Any, right: Any) -> bool:
-    return isinstance(left, bool) == isinstance(right, bool) and left is not None and bool(left == right)
-
-
 def _object(node: Node) -> Step:
     known_fields = {name: compile_check(child) for name, child in node.properties.items()}
     rest = compile_check(node.additional) if isinstance(node.additional, Node) else None
     closed = node.additional is False
     required: list[str] = node.raw.get("required", [])
+    tracked = node.map_type != "atomic"
     most, fewest = node.raw.get("maxProperties"), node.raw.get("minProperties")
 
-    def step(value: dict[str, Any], path: str, causes: list[Cause]) -> int:
+    def step(value: dict[str, Any], path: str, causes: list[Cause], old: Any) -> int:
         count = 0
         prefix = f"{path}." if path else ""
+        former = old if tracked and isinstance(old, dict) else {}
         if fewest is not None and len(value) < fewest:
             causes.append(_invalid(path, len(value), f"should have at least {fewest} properties"))
         if most is not None and len(value) > most:
@@ -266,12 +293,12 @@ def _object(node: Node) -> Step:
         for name, each in value.items():
             check = known_fields.get(name)
             if check is not None:
-                count += check(each, prefix + name, causes)
+                count += check(each, prefix + name, causes, former.get(name, ABSENT))
             elif closed:
                 text = f"{path}.{name} in body is a forbidden property"
                 causes.append(errors.invalid_value(path or NOWHERE, name, text))
             elif rest is not None:
-                count += rest(each, prefix + name, causes)
+                count += rest(each, prefix + name, causes, former.get(name, ABSENT))
         for name in required:
             if name not in value:
                 causes.append(errors.required(prefix + name))
@@ -292,10 +319,10 @@ def _combinations(node: Node) -> Step | None:
         results = []
         for check in checks:
             found: list[Cause] = []
-            results.append((found, check(value, path, found)))
+            results.append((found, check(value, path, found, ABSENT)))
         return results
 
-    def step(value: Any, path: str, causes: list[Cause]) -> int:
+    def step(value: Any, path: str, causes: list[Cause], old: Any) -> int:
         count = 0
         subject = errors.quoted(path)
         if any_of:
