@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
@@ -162,10 +163,9 @@ class ApiCore:
                 return self._warned(Result(self.reader.list(request, resource)), resource)
             case "watch":
                 raise errors.method_not_allowed("watch", resource.group, resource.plural)
-        try:
-            return self._warned(self._write(request, resource), resource)
-        finally:
-            self._definitions.settle()
+        result = self._write(request, resource)
+        self._serve_changes()
+        return self._warned(result, resource)
 
     def watch(self, request: Request) -> Watch:
         """Open a watch. Raises ApiError where the request is wrong; too old a version is an ERROR event."""
@@ -173,6 +173,7 @@ class ApiCore:
 
     def step(self) -> bool:
         """Do one piece of background work; True while there is more."""
+        self._definitions.settle()
         more = [self._definitions.step(), self._namespaces.step(), self._collector.step()]
         self._definitions.settle()
         return any(more)
@@ -183,6 +184,12 @@ class ApiCore:
             if not self.step():
                 return
         raise RuntimeError(f"background work of the API has not ended after {limit} steps")
+
+    def _serve_changes(self) -> None:
+        """Serve new and changed definitions. If the journal refuses, the write that was asked for stands all the
+        same; the next step tries again, and reports."""
+        with contextlib.suppress(errors.ApiError):
+            self._definitions.settle()
 
     def _write(self, request: Request, resource: Resource) -> Result:
         match request.verb:

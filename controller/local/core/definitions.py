@@ -133,12 +133,12 @@ class Definitions:
         """Serve what changed; to be called after every write."""
         while self._changed:
             name = next(iter(self._changed))
-            del self._changed[name]
             definition = self._storage.get(HOME, "", name)
             if definition is None:
                 self._withdraw(name)
             else:
                 self._name(definition)
+            self._changed.pop(name, None)
 
     def adopt(self) -> None:
         """Serve the stored definitions, before the first request, and show objects by their schemas."""
@@ -174,12 +174,12 @@ class Definitions:
             options = DeleteOptions(Request("delete", "", "", "", propagation_policy="Background"))
             self._remover.remove(resource, live, options)
             return True
-        self._queue.popleft()
         if objects:
             message = "CustomResource deletion is in progress"
             self._report(definition, [("Terminating", "True", "InstanceDeletionInProgress", message)])
         else:
             self._release(definition)
+        self._queue.popleft()
         return bool(self._queue)
 
     def _release(self, definition: Object) -> None:
@@ -218,7 +218,6 @@ class Definitions:
                 message = "the initial names have been accepted"
                 wanted.append(("Established", "True", "InitialNamesAccepted", message))
         self._report(definition, wanted, accepted)
-        self._changed.pop(metadata["name"], None)
         definition = self._storage.get(HOME, "", metadata["name"]) or definition
         if _is_true(definition, "Established"):
             self._serve(

@@ -78,16 +78,24 @@ class Collector:
             return False
         place = self._queue.popleft()
         self._waiting.discard(place)
-        obj = self._storage.get(*place)
-        if obj is not None:
-            metadata = obj["metadata"]
-            if not terminating(metadata):
-                self._judge(place, obj)
-            elif ORPHAN in metadata.get("finalizers", ()):
-                self._orphan(place, obj)
-            elif FOREGROUND in metadata.get("finalizers", ()):
-                self._await_dependents(place, obj)
+        try:
+            self._look(place)
+        except Exception:
+            self._wake((place,))  # a write was refused: this is not done
+            raise
         return bool(self._queue)
+
+    def _look(self, place: Place) -> None:
+        obj = self._storage.get(*place)
+        if obj is None:
+            return
+        metadata = obj["metadata"]
+        if not terminating(metadata):
+            self._judge(place, obj)
+        elif ORPHAN in metadata.get("finalizers", ()):
+            self._orphan(place, obj)
+        elif FOREGROUND in metadata.get("finalizers", ()):
+            self._await_dependents(place, obj)
 
     def _judge(self, place: Place, obj: Object) -> None:
         """Decide whether an object still has an owner to live for."""

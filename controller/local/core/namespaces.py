@@ -141,12 +141,19 @@ class Namespaces:
             return False
         name = self._queue.popleft()
         self._waiting.discard(name)
-        namespace = self._storage.get(NAMESPACES.storage, "", name)
-        if namespace is not None:
-            busy = self._clear(name, namespace) if terminating(namespace["metadata"]) else self._furnish(name)
-            if busy:
+        busy = True
+        try:
+            busy = self._look(name)
+        finally:
+            if busy:  # or a write was refused: this is not done
                 self.wake(name)
         return bool(self._queue)
+
+    def _look(self, name: str) -> bool:
+        namespace = self._storage.get(NAMESPACES.storage, "", name)
+        if namespace is None:
+            return False
+        return self._clear(name, namespace) if terminating(namespace["metadata"]) else self._furnish(name)
 
     def _furnish(self, namespace: str) -> bool:
         wanted: list[tuple[StorageKey, Object]] = [
@@ -172,12 +179,15 @@ class Namespaces:
         if not doomed:
             doomed = self._doomed[name] = deque(self._contents(name))
         while doomed:
-            storage, object_name = doomed.popleft()
+            storage, object_name = doomed[0]
             live = self._storage.get(storage, name, object_name)
             resource = self._registry.serving(storage)
-            if live is not None and resource is not None and not terminating(live["metadata"]):
+            wanted = live is not None and resource is not None and not terminating(live["metadata"])
+            if wanted and live is not None and resource is not None:
                 options = DeleteOptions(Request("delete", "", "", "", propagation_policy="Background"))
                 self._remover.remove(resource, live, options)
+            doomed.popleft()
+            if wanted:
                 return True
         if FINALIZER not in ((namespace.get("spec") or {}).get("finalizers") or ()):
             return False

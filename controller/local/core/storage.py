@@ -17,8 +17,8 @@ from controller.local.core.resources import StorageKey
 
 Object = dict[str, Any]
 ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
-WINDOW = 8192
-"""Changes that a collection remembers, at least."""
+WINDOW = 2048
+"""Changes that a collection remembers, at least; it may be up to twice as many."""
 
 
 @dataclass(frozen=True, slots=True)
