@@ -9,8 +9,9 @@ from controller.local.core import errors, lifecycle
 from controller.local.core.builtin_schemas import structural_schema
 from controller.local.core.lifecycle import UndecodableError
 from controller.local.core.request import APPLY_PATCH, Request
-from controller.local.core.resources import Resource
+from controller.local.core.resources import CUSTOM_RESOURCE_DEFINITIONS, Resource
 from controller.local.core.schema import SchemaError, Structural
+from controller.local.core.schema_fields import prune_definition
 from controller.local.core.sharing import shared
 from controller.local.core.storage import Object
 from controller.local.core.strategy import Strategy
@@ -129,6 +130,9 @@ def complete(
             obj, schema, live if resource.api_version == resource.storage_version else None
         )
         unknown = [*unknown, *dropped]
+        if resource.storage == CUSTOM_RESOURCE_DEFINITIONS.storage:
+            obj, dropped = prune_definition(obj)
+            unknown += dropped
         if not resource.custom:
             # A typed kind that does not decode is a bad request, not an invalid object.
             for cause in schema.validate(obj):
