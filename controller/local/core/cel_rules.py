@@ -44,6 +44,8 @@ class Rules:
     fields: Mapping[str, Rules]
     rest: Rules | None
     items: Rules | None
+    transitions: bool
+    """Whether a rule here or below compares with oldSelf."""
 
     def check(self, value: Any, old: Any, path: str, causes: list[Cause]) -> None:
         """Append what `value` breaks. Stops, with a cause, where the evaluation would take too long."""
@@ -55,8 +57,8 @@ class Rules:
 
     def _check(self, value: Any, old: Any, path: str, causes: list[Cause], known: tuple[Any, Any]) -> None:
         """`known`: the nearest value above, or this one, whose old value is known, with that."""
-        if value is None:
-            return
+        if value is None or (value is old and not self.transitions):
+            return  # nothing there, or shared with the object before: what did not change may stay as it was
         if old is not None:
             known = value, old
         for rule in self.own:
@@ -194,7 +196,10 @@ def compile_rules(
         items = below(node.items, "items", node.list_type == "map")
     if not (own or fields or rest or items):
         return None
-    return Rules(node, tuple(own), compile_view(node, root=root), fields, rest, items)
+    transitions = any(rule.expression.uses_old for rule in own) or any(
+        below.transitions for below in (*fields.values(), rest, items) if below is not None
+    )
+    return Rules(node, tuple(own), compile_view(node, root=root), fields, rest, items, transitions)
 
 
 def _rule(

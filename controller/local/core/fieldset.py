@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+import orjson
+
 from controller.local.core.shape import Shape
 
 Path = tuple[str, ...]
@@ -24,13 +26,14 @@ class FieldSet:
     A path that is a member does not make its parents or children members: `spec.a` and `spec` are different fields.
     """
 
-    __slots__ = ("children", "members")
+    __slots__ = ("_json", "children", "members")
 
     def __init__(self, members: Iterable[str] = (), children: Mapping[str, FieldSet] | None = None) -> None:
         self.members = members if isinstance(members, frozenset) else frozenset(members)
         self.children: Mapping[str, FieldSet] = (
             {element: child for element, child in children.items() if child} if children else {}
         )
+        self._json: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, paths: Iterable[Path]) -> FieldSet:
@@ -125,7 +128,12 @@ class FieldSet:
         return FieldSet(members, children)
 
     def to_json(self) -> dict[str, Any]:
-        """The fieldsV1 object, its keys in the server's order."""
+        """The fieldsV1 object, its keys in the server's order; made once, to be read only."""
+        if self._json is None:
+            self._json = self._to_json()
+        return self._json
+
+    def _to_json(self) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for element in sorted(self.members | self.children.keys(), key=order):
             child = self.children.get(element)
@@ -135,11 +143,18 @@ class FieldSet:
                 result[element] = {".": {}, **child.to_json()}
             else:
                 result[element] = child.to_json()
+        self._json = result
         return result
 
     @classmethod
     def from_json(cls, fields: Any) -> FieldSet:
-        """Read a fieldsV1 object. Raises ValueError for what is none; unknown kinds of element are dropped."""
+        """Read a fieldsV1 object. Raises ValueError for what is none; unknown kinds of element are dropped.
+
+        Objects of one kind mostly have the same owners and fields: equal sets are read once and shared."""
+        return _read(orjson.dumps(fields))
+
+    @classmethod
+    def _from_json(cls, fields: Any) -> FieldSet:
         if not isinstance(fields, dict):
             raise ValueError("fieldsV1 must be an object")
         members, children = set(), {}
@@ -151,7 +166,7 @@ class FieldSet:
                 continue
             if not isinstance(below, dict):
                 raise ValueError(f"fieldsV1: the value of {element!r} must be an object")
-            child = cls.from_json(below)
+            child = cls._from_json(below)
             if "." in below or not child:
                 members.add(found)
             if child:
@@ -203,8 +218,22 @@ def _whole(value: Any) -> Any:
 _ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 
+@lru_cache(1024)
+def _read(text: bytes) -> FieldSet:
+    return FieldSet._from_json(orjson.loads(text))
+
+
+@lru_cache(4096)
+def _text_key(name: str, value: str) -> str:
+    return f"k:{encode({name: value})}"
+
+
 def key_element(key: Mapping[str, Any]) -> str:
     """The element of the list item with `key`."""
+    if len(key) == 1:
+        ((name, value),) = key.items()
+        if type(value) is str:
+            return _text_key(name, value)
     return f"k:{encode(dict(key))}"
 
 

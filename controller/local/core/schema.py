@@ -87,11 +87,13 @@ class Structural:
         causes: list[Cause] = []
         self._check(obj, "", causes, old if old is not None else ABSENT)
         if self._check_lists is not None:
+            doubles: list[Cause] = []
+            self._check_lists(obj, "", doubles)
             before: list[Cause] = []
-            if old is not None:
+            if doubles and old is not None:
                 self._check_lists(old, "", before)
             if not before:
-                self._check_lists(obj, "", causes)
+                causes += doubles
         return list(dict.fromkeys(causes)) if len(causes) > 1 else causes
 
     def rules(self, obj: dict[str, Any], old: dict[str, Any] | None = None) -> list[Cause]:

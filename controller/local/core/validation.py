@@ -74,6 +74,8 @@ def compile_check(node: Node) -> Check:
     }  # fmt: skip
 
     def check(value: Any, path: str, causes: list[Cause], old: Any) -> int:
+        if value is old and value is not None:
+            return 0  # shared with the object before: what did not change may stay wrong
         before = len(causes)
         count = look(value, path, causes, old)
         if len(causes) > before and old is not ABSENT and same(value, old):
