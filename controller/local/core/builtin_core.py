@@ -56,7 +56,7 @@ CORE_MODELS: dict[str, Schema] = {
         "type status",
     ),
     "ConfigMap": kind(
-        "Configuration that programs read.",
+        "ConfigMap holds configuration data for pods to consume.",
         {
             "binaryData": mapping(
                 _BYTES, "Bytes by key, in base64. A key stands here or in `data`, not in both."

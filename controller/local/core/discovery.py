@@ -28,6 +28,9 @@ VERSION = {
 }
 """The Kubernetes version whose behaviour is kept to; clients compare it with their own."""
 
+_CUSTOM_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
+"""The order in which the real server lists the verbs of custom resources; `api-resources -o wide` shows it."""
+
 _HEALTH = ("/healthz", "/livez", "/readyz")
 
 
@@ -159,13 +162,17 @@ def _group(registry: Registry, name: str) -> dict[str, Any]:
     return {"name": name, "versions": versions, "preferredVersion": versions[0]}
 
 
+def _verbs(resource: Resource) -> list[str]:
+    return sorted(resource.verbs, key=_CUSTOM_VERBS.index) if resource.custom else list(resource.verbs)
+
+
 def _resource(resource: Resource, storage_kinds: dict[StorageKey, str]) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "name": resource.plural,
         "singularName": resource.singular,
         "namespaced": resource.namespaced,
         "kind": resource.kind,
-        "verbs": list(resource.verbs),
+        "verbs": _verbs(resource),
     }
     if resource.short_names:
         entry["shortNames"] = list(resource.short_names)
@@ -197,7 +204,7 @@ def _aggregated_resource(resource: Resource) -> dict[str, Any]:
         "responseKind": {"group": resource.group, "version": resource.version, "kind": resource.kind},
         "scope": "Namespaced" if resource.namespaced else "Cluster",
         "singularResource": resource.singular,
-        "verbs": list(resource.verbs),
+        "verbs": _verbs(resource),
     }
     if resource.short_names:
         entry["shortNames"] = list(resource.short_names)

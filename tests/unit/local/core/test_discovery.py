@@ -87,7 +87,7 @@ def test_a_custom_resource_is_listed_with_names_and_verbs() -> None:
         "singularName": "deployment",
         "namespaced": True,
         "kind": "Deployment",
-        "verbs": ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
+        "verbs": ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"],
         "shortNames": ["nxd"],
         "categories": ["nxc"],
     }
@@ -147,7 +147,7 @@ def test_aggregated_discovery_says_everything_in_two_documents() -> None:
             "responseKind": {"group": "nxc.dev", "version": "v1alpha1", "kind": "Deployment"},
             "scope": "Namespaced",
             "singularResource": "deployment",
-            "verbs": ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
+            "verbs": ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"],
             "shortNames": ["nxd"],
             "categories": ["nxc"],
             "subresources": [
