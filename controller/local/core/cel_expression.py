@@ -10,10 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import cel
-
+from controller.local.core import cel_engine, cel_types
 from controller.local.core import cel_syntax as syntax
-from controller.local.core import cel_types
+from controller.local.core.cel_cost import Nest, most_steps, nests
 from controller.local.core.cel_functions import FUNCTIONS, SHADOWED, SIZED
 from controller.local.core.cel_signatures import NAMESPACES
 from controller.local.core.cel_types import Type
@@ -22,7 +21,7 @@ from controller.local.core.cel_view import Fields, View
 LONGEST = 10_000
 """Characters of one expression; the real server bounds it by cost."""
 MOST_STEPS = 2_000_000
-"""About how many loop steps one evaluation may take: elements to the power of the loops' nesting."""
+"""How many loop steps one evaluation may take."""
 
 OUT_OF_BUDGET = "validation failed due to running out of cost budget, no further validation rules will be run"
 
@@ -36,27 +35,24 @@ class Expression:
     """A compiled expression over `self` and `oldSelf`."""
 
     text: str
-    program: cel.Program
-    wide: cel.Program
+    program: Any
+    wide: Any
     """The program for text beyond ASCII, where the library's size() is wrong."""
-    context: cel.Context
+    context: Any
     said: list[str]
     """What a function of `context` had to say against its arguments."""
     reads: Fields | None
     reads_old: Fields | None
     uses_old: bool
-    loops: int
-    """How deep loops nest."""
+    loops: frozenset[Nest]
 
     def run(self, value: Any, old: Any, view: View) -> Any:
         """Evaluate. Raises whatever the library raises, ValueError where a function refuses its arguments, and
         OverflowError where it would take too long."""
         bound = view(value, self.reads)
         before = view(old, self.reads_old) if self.uses_old else None
-        if self.loops:
-            size = _elements(bound) + _elements(before)
-            if size**self.loops > MOST_STEPS:
-                raise OverflowError(OUT_OF_BUDGET)
+        if self.loops and most_steps(self.loops, {"self": bound, "oldSelf": before}) > MOST_STEPS:
+            raise OverflowError(OUT_OF_BUDGET)
         self.context.add_variable("self", bound)
         if self.uses_old:
             self.context.add_variable("oldSelf", before)
@@ -78,7 +74,7 @@ def compile_expression(text: str, subject: Type, result: str) -> Expression:
     if len(text) > LONGEST:
         raise Refused(f"compilation failed: the expression is longer than {LONGEST} characters")
     try:
-        program = cel.compile(text)
+        program = cel_engine.compile(text)
     except ValueError as error:
         raise Refused(f"compilation failed: {_reported(str(error))}") from error
     try:
@@ -97,17 +93,17 @@ def compile_expression(text: str, subject: Type, result: str) -> Expression:
     called = _called(term)
     own = {SIZED.get(name, name) for name in called} & FUNCTIONS.keys()
     if called & SHADOWED.keys():
-        program = cel.compile(syntax.renamed(text, SHADOWED))
+        program = cel_engine.compile(syntax.renamed(text, SHADOWED))
     return Expression(
         text=text.strip(),
         program=program,
-        wide=cel.compile(syntax.renamed(text, SIZED)) if "size" in called else program,
-        context=cel.Context(functions={name: _guarded(FUNCTIONS[name], said) for name in own}),
+        wide=cel_engine.compile(syntax.renamed(text, SIZED)) if "size" in called else program,
+        context=cel_engine.Context(functions={name: _guarded(FUNCTIONS[name], said) for name in own}),
         said=said,
         reads=_reads(term, "self"),
         reads_old=_reads(term, "oldSelf"),
         uses_old="oldSelf" in program.variables(),
-        loops=_depth(term),
+        loops=nests(term),
     )
 
 
@@ -151,11 +147,6 @@ def _called(term: syntax.Term) -> set[str]:
     return names.union(*(_called(part) for part in syntax.children(term)))
 
 
-def _depth(term: syntax.Term) -> int:
-    deepest = max((_depth(part) for part in syntax.children(term)), default=0)
-    return deepest + 1 if isinstance(term, syntax.Loop) else deepest
-
-
 def _reads(term: syntax.Term, variable: str) -> Fields | None:
     """The fields of `variable` that `term` reads; None: all of it."""
     whole = False
@@ -196,14 +187,6 @@ def _add_path(fields: Fields, path: list[str]) -> None:
             at[name] = None
         else:
             at = at.setdefault(name, {})
-
-
-def _elements(value: Any) -> int:
-    if isinstance(value, dict):
-        return len(value) + sum(_elements(each) for each in value.values() if isinstance(each, (dict, list)))
-    if isinstance(value, list):
-        return len(value) + sum(_elements(each) for each in value if isinstance(each, (dict, list)))
-    return 0
 
 
 def _ascii(value: Any) -> bool:
