@@ -143,7 +143,6 @@ class FieldSet:
                 result[element] = {".": {}, **child.to_json()}
             else:
                 result[element] = child.to_json()
-        self._json = result
         return result
 
     @classmethod

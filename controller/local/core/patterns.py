@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
-import cel
 import jsonschema_rs
+
+from controller.local.core import cel_engine
 
 
 @lru_cache(maxsize=1024)
@@ -26,7 +27,7 @@ def compile_pattern(expression: str) -> Callable[[str], bool]:
 
 def _extended(expression: str) -> Callable[[str], bool]:
     # JSON Schema has no inline flags, \A, \z, nor [[:alpha:]]; CEL's matches() has them, a little slower.
-    program = cel.compile("text.matches(expression)")
+    program = cel_engine.compile("text.matches(expression)")
 
     def search(text: str) -> bool:
         return bool(program.execute({"text": text, "expression": expression}))
