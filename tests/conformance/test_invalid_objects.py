@@ -148,7 +148,10 @@ WRONG = [
         "count and hostnames must not be given together",
     ),
     Wrong(
-        "a count of 0", roles({"name": "a", "count": 0}), "spec.roles[0].count", "greater than or equal to 1"
+        "a negative count",
+        roles({"name": "a", "count": -1}),
+        "spec.roles[0].count",
+        "greater than or equal to 0",
     ),
     Wrong(
         "a count of 1001",

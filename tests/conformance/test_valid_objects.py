@@ -41,6 +41,11 @@ def test_many_named_hosts_are_accepted(nxc: Kubectl) -> None:
     nxc("create --dry-run=server -f -", deployment("many", roles=[*roles, *named]))
 
 
+def test_a_role_that_is_left_out_takes_no_host_name(nxc: Kubectl) -> None:
+    roles = [{"name": "server", "count": 0}, {"name": "other", "hostnames": ["server"]}]
+    nxc("create --dry-run=server -f -", deployment("left-out", roles=roles))
+
+
 def test_defaults_are_filled_in(nxc: Kubectl) -> None:
     def spec(manifest: dict[str, Any]) -> Any:
         return nxc("apply --dry-run=server -o json -f -", manifest).json()["spec"]
