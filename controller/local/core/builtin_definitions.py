@@ -10,6 +10,7 @@ from controller.local.core.builtin_terms import (
     item,
     kind,
     listing,
+    mapping,
     model,
     moment,
     ref,
@@ -18,6 +19,18 @@ from controller.local.core.builtin_terms import (
 )
 
 EXTENSIONS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1."
+
+_NESTED = item(EXTENSIONS + "JSONSchemaProps")
+
+
+def _untyped(description: str = "") -> Schema:
+    """Any JSON value, or a schema or something else: Kubernetes' own documents declare no type there either."""
+    return {"description": description} if description else {}
+
+
+def _number(description: str) -> Schema:
+    return {"type": "number", "format": "double", "description": description}
+
 
 EXTENSIONS_MODELS: dict[str, Schema] = {
     "CustomResourceDefinition": kind(
@@ -78,7 +91,76 @@ EXTENSIONS_MODELS: dict[str, Schema] = {
         "What objects look like.",
         {"openAPIV3Schema": ref(EXTENSIONS + "JSONSchemaProps", "A structural schema.")},
     ),
-    "JSONSchemaProps": anything("A JSON schema, of the structural kind that CustomResourceDefinitions take."),
+    "JSONSchemaProps": model(
+        "A JSON schema, of the structural kind that CustomResourceDefinitions take.",
+        {
+            "$ref": text("Not allowed in a structural schema."),
+            "$schema": text("The dialect of the schema."),
+            "additionalItems": _untyped("Not allowed in a structural schema."),
+            "additionalProperties": _untyped("Schema of the values under any key, or true for any value."),
+            "allOf": listing(_NESTED, "Schemas that must all hold."),
+            "anyOf": listing(_NESTED, "Schemas of which one must hold."),
+            "default": _untyped("Value of a field that is not given."),
+            "definitions": mapping(_NESTED, "Not allowed in a structural schema."),
+            "dependencies": mapping(_untyped(), "Not allowed in a structural schema."),
+            "description": text("What the value means; `kubectl explain` prints it."),
+            "enum": listing(_untyped(), "The values that are allowed."),
+            "example": _untyped("A value, for readers."),
+            "exclusiveMaximum": flag("True: `maximum` itself is too much."),
+            "exclusiveMinimum": flag("True: `minimum` itself is too little."),
+            "externalDocs": ref(EXTENSIONS + "ExternalDocumentation", "Where to read more."),
+            "format": text("What a text or number stands for, such as date-time or int32."),
+            "id": text("Not allowed in a structural schema."),
+            "items": _untyped("Schema of a list's elements."),
+            "maxItems": whole("How many elements a list may have.", 64),
+            "maxLength": whole("How many characters a text may have.", 64),
+            "maxProperties": whole("How many fields an object may have.", 64),
+            "maximum": _number("The largest number."),
+            "minItems": whole("How many elements a list must have.", 64),
+            "minLength": whole("How many characters a text must have.", 64),
+            "minProperties": whole("How many fields an object must have.", 64),
+            "minimum": _number("The smallest number."),
+            "multipleOf": _number("What a number must be a multiple of."),
+            "not": ref(EXTENSIONS + "JSONSchemaProps", "A schema that must not hold."),
+            "nullable": flag("True: null is allowed."),
+            "oneOf": listing(_NESTED, "Schemas of which exactly one must hold."),
+            "pattern": text("A regular expression (RE2) that a text must match somewhere."),
+            "patternProperties": mapping(_NESTED, "Not allowed in a structural schema."),
+            "properties": mapping(_NESTED, "Schemas of an object's fields, by name."),
+            "required": listing(STRING, "Fields that must be there."),
+            "title": text("A heading for the value."),
+            "type": text("object, array, string, integer, number or boolean."),
+            "uniqueItems": flag("Not allowed to be true: use x-kubernetes-list-type."),
+            "x-kubernetes-embedded-resource": flag("True: the value is a whole Kubernetes object."),
+            "x-kubernetes-int-or-string": flag("True: an integer or a text."),
+            "x-kubernetes-list-map-keys": listing(
+                STRING, "For a list of type map: the fields that tell elements apart."
+            ),
+            "x-kubernetes-list-type": text("atomic, set or map: how a list is merged."),
+            "x-kubernetes-map-type": text("granular or atomic: how an object is merged."),
+            "x-kubernetes-preserve-unknown-fields": flag("True: fields that are not declared are kept."),
+            "x-kubernetes-validations": listing(
+                item(EXTENSIONS + "ValidationRule"), "Rules in CEL.", key="rule", merge=True
+            ),
+        },
+    ),
+    "ExternalDocumentation": model(
+        "Where to read more.", {"description": text("What is there."), "url": text("Its address.")}
+    ),
+    "ValidationRule": model(
+        "A rule in CEL, the Common Expression Language.",
+        {
+            "fieldPath": text("The field that a breach is reported for."),
+            "message": text("What a breach is told as."),
+            "messageExpression": text("A CEL expression that makes the message."),
+            "optionalOldSelf": flag("True: the rule also holds for new objects, where oldSelf has no value."),
+            "reason": text(
+                "FieldValueInvalid (default), FieldValueForbidden, FieldValueRequired, FieldValueDuplicate."
+            ),
+            "rule": text("An expression over `self` (and `oldSelf`) that must be true."),
+        },
+        "rule",
+    ),
     "CustomResourceColumnDefinition": model(
         "A column of `kubectl get`.",
         {

@@ -6,10 +6,12 @@ from functools import cache
 
 from controller.local.core.builtin_meta import META_MODELS
 from controller.local.core.builtin_models import KIND_MODELS, PREFIXES
-from controller.local.core.builtin_terms import META, REF, Schema
+from controller.local.core.builtin_terms import META, REF, Schema, anything
 
 VERSION = "v1"
 """Every built-in group is served in this one version."""
+
+_RECURSIVE = ".JSONSchemaProps"
 
 GVK = "x-kubernetes-group-version-kind"
 
@@ -97,6 +99,9 @@ def object_meta_schema() -> Schema:
 def _resolved(schema: Schema) -> Schema:
     """`schema` with every `$ref` (bare, or in an `allOf` of one beside a description) put in place."""
     name = schema.get("$ref") or (schema["allOf"][0]["$ref"] if "allOf" in schema else None)
+    if name is not None and name.endswith(_RECURSIVE):
+        # It nests in itself: left open here, and pruned by schema_fields.
+        return anything(schema.get("description", ""))
     if name is not None:
         beside = {key: value for key, value in schema.items() if key not in ("$ref", "allOf")}
         return {**_resolved(models()[name.removeprefix(REF)]), **beside}
