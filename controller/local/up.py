@@ -145,7 +145,7 @@ def _say(url: str, settings: Settings, seconds: float) -> None:
         "\n"
         f"  export KUBECONFIG={settings.kubeconfig}\n"
         "  kubectl get nxc\n"
-        "  kubectl apply -f examples/\n"
+        "  kubectl apply -f examples/webserver\n"
         "\n"
         "Ctrl-C stops it; what it keeps stays.",
         flush=True,
