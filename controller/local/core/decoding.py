@@ -146,19 +146,10 @@ def complete(
 
 def _fitted(obj: Object, schema: Structural, live: Object | None) -> tuple[Object, list[str]]:
     """`obj` pruned and defaulted, and the paths dropped. What is as in `live`, which fits, is not looked at again."""
-    if live is None:
-        pruned, dropped = schema.prune(obj)
-        return schema.default(pruned), dropped
-    obj = {key: shared(value, live[key]) if key in live else value for key, value in obj.items()}
-    changed = {key: value for key, value in obj.items() if key not in live or value is not live[key]}
-    pruned, dropped = schema.prune(changed)
-    filled = schema.default(pruned)
-    fitted = {
-        key: filled.get(key, value) for key, value in obj.items() if key in filled or key not in changed
-    }
-    for key, value in filled.items():
-        fitted.setdefault(key, value)
-    return fitted, dropped
+    if live is not None:
+        obj = {key: shared(value, live[key]) if key in live else value for key, value in obj.items()}
+    pruned, dropped = schema.prune(obj, live)
+    return schema.default(pruned, live), dropped
 
 
 def field_warnings(request: Request, resource: Resource, unknown: list[str]) -> tuple[str, ...]:

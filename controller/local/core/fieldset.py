@@ -71,11 +71,15 @@ class FieldSet:
             return self
         if not self:
             return other
-        children = dict(self.children)
+        changed: dict[str, FieldSet] = {}
         for element, child in other.children.items():
-            mine = children.get(element)
-            children[element] = child if mine is None else mine | child
-        return FieldSet(self.members | other.members, children)
+            mine = self.children.get(element)
+            both = child if mine is None else mine | child
+            if both is not mine:
+                changed[element] = both
+        if not changed and other.members <= self.members:
+            return self
+        return FieldSet(self.members | other.members, {**self.children, **changed})
 
     def __and__(self, other: FieldSet) -> FieldSet:
         children = {

@@ -65,17 +65,20 @@ class Structural:
             raise SchemaError(list(dict.fromkeys(causes)))
         return cls(root, rules)
 
-    def prune(self, obj: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    def prune(
+        self, obj: dict[str, Any], old: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], list[str]]:
         """`obj` without the fields that the schema does not have, and their paths (`spec.roles[0].colour`),
-        sorted. `apiVersion`, `kind` and `metadata` at the root always stay."""
+        sorted. `apiVersion`, `kind` and `metadata` at the root always stay. `old` is an object that fits the schema:
+        what `obj` shares with it is not looked at."""
         dropped: list[str] = []
-        pruned = prune(obj, self.root, dropped, embedded=True)
+        pruned = prune(obj, self.root, dropped, old=old, embedded=True)
         return pruned, sorted(dropped)
 
-    def default(self, obj: dict[str, Any]) -> dict[str, Any]:
+    def default(self, obj: dict[str, Any], old: dict[str, Any] | None = None) -> dict[str, Any]:
         """`obj` with the schema's defaults; null in a non-nullable field becomes its default, or is dropped
-        where it has none."""
-        filled: dict[str, Any] = default(drop_nulls(obj, self.root), self.root)
+        where it has none. `old` as in `prune`."""
+        filled: dict[str, Any] = default(drop_nulls(obj, self.root, old), self.root, old)
         return filled
 
     def validate(self, obj: dict[str, Any], old: dict[str, Any] | None = None) -> list[Cause]:

@@ -234,7 +234,10 @@ def _array(node: Node) -> Step:
     def step(value: list[Any], path: str, causes: list[Cause], old: Any) -> int:
         count = 0
         if item is not None:
+            shared = old if isinstance(old, list) and node.list_type == "map" else ()
             for index, each in enumerate(value):
+                if index < len(shared) and each is shared[index]:
+                    continue  # what did not change may stay wrong
                 before = len(causes)
                 looked = item(each, f"{path}[{index}]", causes, ABSENT)
                 if len(causes) > before and node.list_type == "map":
