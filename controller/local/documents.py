@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.local import negotiation
-from controller.local.core import discovery, openapi
+from controller.local.core import discovery, openapi, swagger
 from controller.local.core.errors import no_such_path, not_acceptable
 from controller.local.core.resources import Registry
 from controller.local.encoding import as_yaml, plain
@@ -42,6 +42,8 @@ class Documents:
     def answer(self, path: str, accept: str, *, hashed: bool = False) -> Document:
         """`hashed`: the client gave the content's hash in the query (OpenAPI v3)."""
         path = path.rstrip("/") or "/"
+        if path == "/openapi/v2" and negotiation.names(accept, swagger.ASKED):
+            return Document(swagger.DOCUMENT, swagger.PROTOBUF)
         if path.startswith("/openapi"):
             if not negotiation.accepts_json(accept):
                 raise not_acceptable([negotiation.JSON])

@@ -339,10 +339,10 @@ class Edge:
         document = self._documents.answer(
             path, request.headers.get("Accept", ""), hashed="hash" in request.query
         )
-        headers = {"Vary": "Accept", "Etag": document.etag}
+        headers = {"Vary": "Accept"} | ({"Etag": document.etag} if document.etag else {})
         if document.immutable:
             headers["Cache-Control"] = "public, immutable"
-        if document.etag in request.headers.get("If-None-Match", ""):
+        if document.etag and document.etag in request.headers.get("If-None-Match", ""):
             return web.Response(status=304, headers=headers)
         return answer(document.data, document.media_type, headers=headers)
 

@@ -98,6 +98,11 @@ def for_discovery(accept: str) -> Representation:
     raise not_acceptable([JSON, YAML])
 
 
+def names(accept: str, media_type: str) -> bool:
+    """Whether a client asks for just this media type before any other."""
+    return bool(accept) and clauses(accept)[0].media_type == media_type.lower()
+
+
 def accepts_json(accept: str) -> bool:
     return not accept or any(
         clause.media_type in (JSON, "*/*", "application/*") for clause in clauses(accept)

@@ -31,6 +31,7 @@ from controller.local.core.resources import (
     Resource,
     StorageKey,
 )
+from controller.local.core.scale import Scaler
 from controller.local.core.storage import WINDOW, Journal, Object, Storage
 from controller.local.core.watch import Watch
 from controller.local.core.writes import Admission, Writer
@@ -89,6 +90,7 @@ class ApiCore:
             admit=admit,
         )
         self.remover = Remover(self.storage, self.reader, self.writer)
+        self._scaler = Scaler(self.reader, self.writer)
         self._definitions = Definitions(self.storage, self.registry, self.writer, self.remover)
         self._namespaces = Namespaces(self.storage, self.registry, self.writer, self.remover, root_ca)
         self._collector = Collector(self.storage, self.registry, self.writer, self.remover)
@@ -157,6 +159,8 @@ class ApiCore:
         """Answer everything but a watch. Raises ApiError."""
         resource = self.resource(request)
         match request.verb:
+            case "get" if request.subresource == "scale":
+                return self._scaler.get(request, resource)
             case "get":
                 return self._warned(Result(self.reader.get(request, resource)), resource)
             case "list":
@@ -200,6 +204,8 @@ class ApiCore:
                     message = "create not allowed while custom resource definition is terminating"
                     raise errors.ApiError(405, "MethodNotAllowed", message)
                 return self.writer.create(request, resource)
+            case "update" | "patch" if request.subresource == "scale":
+                return self._scaler.write(request, resource)
             case "update":
                 return self.writer.update(request, resource)
             case "patch":

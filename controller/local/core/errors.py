@@ -156,8 +156,10 @@ def no_such_path() -> ApiError:
     return ApiError(404, "NotFound", "the server could not find the requested resource", details={})
 
 
-def already_exists(group: str, resource: str, name: str) -> ApiError:
+def already_exists(group: str, resource: str, name: str, *, terminating: bool = False) -> ApiError:
     message = f'{qualified(group, resource)} "{name}" already exists'
+    if terminating:
+        message = f"object is being deleted: {message}"
     return ApiError(409, "AlreadyExists", message, details=_details(group, resource, name))
 
 

@@ -85,6 +85,8 @@ def decoded(metadata: Any) -> tuple[Metadata, list[str]]:
                 raise _mismatch(value, f"ObjectMeta.{key}", "string")
         elif key in _MAPS:
             _check_map(key, value)
+            if not value:
+                continue
         elif key in _INTEGERS:
             if type(value) is not int:
                 raise _mismatch(value, f"ObjectMeta.{key}", "int64")

@@ -33,7 +33,7 @@ class Remover:
         live = self._reader.find(resource, request.namespace, request.name)
         self._writer.strategy(resource).may_delete(live)
         options.check_preconditions(resource, live)
-        left = self.remove(resource, live, options, dry_run=request.dry_run)
+        left = self.remove(resource, live, options)
         if left is None:
             status = errors.success(resource.group, resource.plural, request.name, live["metadata"]["uid"])
             return Result(status)
@@ -49,29 +49,27 @@ class Remover:
             live = self._storage.get(resource.storage, metadata.get("namespace", ""), metadata["name"])
             if live is not None:
                 self._writer.strategy(resource).may_delete(live)
-                self.remove(resource, live, options, dry_run=request.dry_run)
+                self.remove(resource, live, options)
         return Result(found)
 
-    def remove(
-        self, resource: Resource, live: Object, options: DeleteOptions, *, dry_run: bool = False
-    ) -> Object | None:
+    def remove(self, resource: Resource, live: Object, options: DeleteOptions) -> Object | None:
         """Delete a stored object. Returns it as terminating if it has to wait, None if it is gone."""
         metadata = live["metadata"]
         strategy = self._writer.strategy(resource)
         present = metadata.get("finalizers", [])
         wanted = options.finalizers(present)
         if not wanted and not present and not strategy.holds(live):
-            if not dry_run:
+            if not options.dry_run:
                 self._storage.commit([Write.drop(resource.storage, live)])
             return None
         if terminating(metadata) and wanted == present:
             return live
         obj = strategy.marked(live, self._writer.now(), wanted)
         if not wanted and not strategy.holds(obj):
-            if not dry_run:
+            if not options.dry_run:
                 self._storage.commit([Write.drop(resource.storage, live)])
             return None
-        if not dry_run:
+        if not options.dry_run:
             (change,) = self._storage.commit([Write.put(resource.storage, obj)])
             return change.object
         return obj
@@ -86,6 +84,7 @@ class DeleteOptions:
         self.orphan_dependents = request.orphan_dependents
         if self.orphan_dependents is None:
             self.orphan_dependents = body.get("orphanDependents")
+        self.dry_run = request.dry_run or bool(body.get("dryRun"))
         self.preconditions = request.preconditions or _preconditions(body.get("preconditions"))
         causes: list[Cause] = []
         if self.policy and self.orphan_dependents is not None:
@@ -94,6 +93,9 @@ class DeleteOptions:
         elif self.policy and self.policy not in POLICIES:
             supported = (*POLICIES, "nil")
             causes.append(errors.unsupported_value("propagationPolicy", self.policy, supported))
+        stages = body.get("dryRun") or ["All"]
+        if stages != ["All"]:
+            causes.append(errors.unsupported_value("dryRun", stages, ["All"]))
         if causes:
             raise errors.invalid("meta.k8s.io", "DeleteOptions", "", causes)
 

@@ -90,7 +90,7 @@ class Writer:
         if metadata.get("resourceVersion", "0") == "0" and not resource.unconditional_update:
             cause = errors.invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
             raise errors.invalid(resource.group, resource.plural, request.name, [cause])
-        return Result(self._replace(request, resource, live, obj), 200, warnings)
+        return Result(self.replace(request, resource, live, obj), 200, warnings)
 
     def patch(self, request: Request, resource: Resource) -> Result:
         _check_options(request, "PatchOptions")
@@ -103,7 +103,7 @@ class Writer:
         metadata = obj["metadata"]
         self._check_name(metadata, request.name)
         _check_namespace(metadata, request.namespace)
-        return Result(self._replace(request, resource, live, obj), 200, warnings)
+        return Result(self.replace(request, resource, live, obj), 200, warnings)
 
     def amend(
         self, resource: Resource, live: Object, obj: Object, manager: str, subresource: str = ""
@@ -170,7 +170,7 @@ class Writer:
         _check_namespace(obj["metadata"], request.namespace)
         if live is None:
             return Result(self._insert(request, resource, obj, tracked=True), 201)
-        return Result(self._replace(request, resource, live, obj, tracked=True))
+        return Result(self.replace(request, resource, live, obj, tracked=True))
 
     def _live(self, request: Request, resource: Resource) -> Object | None:
         obj = self._storage.get(resource.storage, request.namespace, request.name)
@@ -219,8 +219,11 @@ class Writer:
             self._admit(request, resource, obj, None)
         self._validate(resource, obj, None)
         name = obj["metadata"]["name"]
-        if self._storage.get(resource.storage, request.namespace, name) is not None:
-            raise errors.already_exists(resource.group, resource.plural, name)
+        taken = self._storage.get(resource.storage, request.namespace, name)
+        if taken is not None:
+            raise errors.already_exists(
+                resource.group, resource.plural, name, terminating=lifecycle.terminating(taken["metadata"])
+            )
         if request.dry_run:
             return obj
         return self._commit(resource, obj)
@@ -244,7 +247,7 @@ class Writer:
             )
             raise errors.forbidden(resource.group, resource.plural, name, message, [cause])
 
-    def _replace(
+    def replace(
         self, request: Request, resource: Resource, live: Object, obj: Object, *, tracked: bool = False
     ) -> Object:
         """Store `obj` in place of `live`, if the versions agree."""
