@@ -13,6 +13,7 @@ import yaml
 
 from tests.local.scratch import GROUP, SPROCKETS, PADDOCKS
 from tests.local.kubectl.runner import Kubectl
+from tests.local.kubectl.serving import served
 
 SCRATCH = "nxc.dev/scratch"
 """Label of the namespaces that these tests make."""
@@ -42,8 +43,8 @@ def admin(control_plane: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
     run = f"nxc-run-{secrets.token_hex(3)}"
     k("apply -f -", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": run, "labels": {SCRATCH: "run"}}})
     k("apply --server-side --force-conflicts -f -", [SPROCKETS, PADDOCKS])
-    k(f"wait --for=condition=Established --timeout=30s crd/sprockets.{GROUP} crd/paddocks.{GROUP}")
-    k.until("get sprockets", lambda o: o.code == 0, 30)
+    served(k, SPROCKETS)
+    served(k, PADDOCKS)
     yield k
     k(f"delete namespace {run} --wait=false")
     others = [n for n in k(f"get namespaces -l {SCRATCH}=run -o name").stdout.split() if n != f"namespace/{run}"]
@@ -83,21 +84,21 @@ def as_user(control_plane: Any, k: Kubectl, tmp_path: Path) -> Callable[[str], K
 
 
 @pytest.fixture(scope="session")
-def served(admin: Kubectl) -> set[str]:
+def discovered(admin: Kubectl) -> set[str]:
     """What discovery says is served: `plural.group`, groups and `group/version`."""
     names = set(admin("api-resources -o name --cached=false").stdout.split())
     return names | set(admin("api-versions").stdout.split())
 
 
 @pytest.fixture
-def needs(served: set[str], admin: Kubectl) -> Callable[[str], None]:
+def needs(discovered: set[str], admin: Kubectl) -> Callable[[str], None]:
     """Skip, by name, a test of something that the real control plane's core is too old for."""
 
     def check(what: str) -> None:
         if what.startswith("/"):
             if admin.run(f"get --raw {what}").code != 0:
                 pytest.skip(f"this server does not serve {what}")
-        elif what not in served:
+        elif what not in discovered:
             pytest.skip(f"this server does not serve {what}")
 
     return check

@@ -55,7 +55,7 @@ def test_a_cluster_role_bound_in_a_namespace_allows_there_alone(k: Kubectl, robo
     robot.until("get configmaps", lambda output: output.code == 0, 20)
     assert "Forbidden" in robot.fails("get configmaps -n default").stderr
     assert "Forbidden" in robot.fails("get secrets").stderr
-    assert "Forbidden" in robot.fails("create configmap c").stderr
+    assert 'cannot create resource "configmaps"' in robot.fails("create configmap c").stderr
 
 
 def test_edit_writes_and_view_of_secrets(k: Kubectl, robot: Kubectl) -> None:
@@ -63,7 +63,7 @@ def test_edit_writes_and_view_of_secrets(k: Kubectl, robot: Kubectl) -> None:
     robot.until("create configmap c --from-literal=a=1", lambda output: output.code == 0, 20)
     robot("create secret generic s --from-literal=a=1")
     robot("get secret s")
-    assert "Forbidden" in robot.fails("create role r --verb=get --resource=secrets").stderr
+    assert 'cannot create resource "roles"' in robot.fails("create role r --verb=get --resource=secrets").stderr
 
 
 def test_a_role_for_named_objects_only(k: Kubectl, robot: Kubectl) -> None:
@@ -197,7 +197,7 @@ def test_auth_reconcile(k: Kubectl) -> None:
     role = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role",
-        "metadata": {"name": "r"},
+        "metadata": {"name": "r", "namespace": k.namespace},
         "rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}],
     }
     assert "reconciled" in k("auth reconcile -f -", role).stdout

@@ -17,9 +17,11 @@ def test_namespace(k: Kubectl) -> None:
 
 
 def test_configmap_from_literals_and_files(k: Kubectl, tmp_path: Path) -> None:
-    (tmp_path / "file.txt").write_text("text\n", encoding="utf-8")
-    (tmp_path / "file.bin").write_bytes(b"\xff\x00")
-    k(f"create configmap c --from-literal=a=1 --from-file={tmp_path}")
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "file.txt").write_text("text\n", encoding="utf-8")
+    (files / "file.bin").write_bytes(b"\xff\x00")
+    k(f"create configmap c --from-literal=a=1 --from-file={files}")
     live = k.get("configmap c")
     assert live["data"] == {"a": "1", "file.txt": "text\n"}
     assert live["binaryData"] == {"file.bin": "/wA="}
@@ -54,4 +56,4 @@ def test_role_and_binding(k: Kubectl) -> None:
 
 
 def test_a_role_of_an_unknown_resource_is_refused(k: Kubectl) -> None:
-    assert "can not find resource" in k.fails("create role r --verb=get --resource=gizmos").stderr
+    assert "the server doesn't have a resource type" in k.fails("create role r --verb=get --resource=gizmos").stderr

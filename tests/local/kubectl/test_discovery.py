@@ -13,7 +13,8 @@ def test_version(k: Kubectl) -> None:
     assert server["gitVersion"].startswith("v1.")
 
 
-def test_cluster_info(k: Kubectl) -> None:
+def test_cluster_info(k: Kubectl, needs: Callable[[str], None]) -> None:
+    needs("services")  # kubectl looks for the cluster's own services, and stops where there are none at all
     assert "is running at" in k("cluster-info").stdout
 
 
@@ -39,7 +40,8 @@ def test_api_resources(k: Kubectl) -> None:
     assert ["paddocks", "test.nxc.dev/v1", "false", "Paddock"] in table.rows
     wide = k("api-resources --api-group=test.nxc.dev -o wide")
     line = next(line for line in wide.lines if line.startswith("sprockets "))
-    assert "delete,deletecollection,get,list,patch,create,update,watch" in line
+    verbs = {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}
+    assert verbs in [set(cell.split(",")) for cell in line.split()]
     assert "gadgetry" in line
 
 

@@ -48,7 +48,9 @@ def test_explain_metadata_of_a_custom_kind(k: Kubectl) -> None:
 
 
 def test_explain_core_kinds(k: Kubectl) -> None:
-    assert "ConfigMap holds configuration data for pods to consume." in k("explain configmaps").stdout
+    text = k("explain configmaps").stdout
+    for word in ("ConfigMap", "DESCRIPTION", "data", "binaryData", "immutable"):
+        assert word in text
     assert "<map[string]string>" in k("explain secret.stringData").stdout
     assert "rules" in k("explain role").stdout
     assert "holderIdentity" in k("explain lease.spec").stdout

@@ -43,9 +43,12 @@ def test_unknown_fields_are_kept_where_the_schema_says_so(k: Kubectl) -> None:
 
 
 def test_a_duplicate_field_is_refused(k: Kubectl) -> None:
-    text = "apiVersion: test.nxc.dev/v1\nkind: Sprocket\nmetadata: {name: w}\nspec:\n  size: 1\n  size: 2\n"
-    refused = k.fails("create -f -", text)
-    assert "size" in refused.stderr
+    text = (
+        '{"apiVersion":"test.nxc.dev/v1","kind":"Sprocket","metadata":{"name":"w"},"spec":{"size":1,"size":2}}'
+    )
+    path = f"/apis/test.nxc.dev/v1/namespaces/{k.namespace}/sprockets?fieldValidation=Strict"
+    refused = k.fails(f"create --raw '{path}' -f -", text)
+    assert 'strict decoding error: duplicate field "spec.size"' in refused.stderr
 
 
 INVALID: dict[str, tuple[dict[str, Any], str]] = {

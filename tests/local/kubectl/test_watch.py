@@ -24,7 +24,7 @@ def test_watch_only_starts_from_now(k: Kubectl) -> None:
     with k.start("get sprockets --watch-only --no-headers") as watch:
         # the watch has begun once a later change arrives; `old` must not have come before it
         for n in range(40):
-            k(f"create -f -", sprocket(f"new{n}"))
+            k("create -f -", sprocket(f"new{n}"))
             try:
                 watch.until("new", limit=0.5)
                 break
