@@ -81,17 +81,19 @@ def apply(
         managers = managed.read(_meta(before).get("managedFields"))
     except ValueError as error:
         raise ApiError(500, "InternalError", f"failed to decode managed fields: {error}") from error
-    _typed(applied, shape, "patch")
-    _typed(before, shape, "live", duplicates=True)
+    _check_typed(applied, shape, "patch")
     ignored = FieldSet.of((f"f:{name}",) for name in reset)
-    if not managers and live is not None:
-        managers = _tracked(
-            _nothing(applied), before, {}, managed.owner(BEFORE_FIRST_APPLY, "Update", version, subresource),
-            version=version, shape=shape, time=time, ignored=ignored,
-        )  # fmt: skip
     who = managed.owner(manager, "Apply", version, subresource)
     try:
+        if not managers and live is not None:
+            managers = _tracked(
+                _nothing(applied), before, {}, managed.owner(BEFORE_FIRST_APPLY, "Update", version, subresource),
+                version=version, shape=shape, time=time, ignored=ignored,
+            )  # fmt: skip
         merged, managers = _apply(before, applied, managers, who, version, force, shape, ignored)
+    except typecheck.Mistyped:
+        _check_typed(before, shape, "live", duplicates=True)
+        raise
     except _Conflicts as found:
         allowed = _client_side_applied(before, version, shape) if manager == "kubectl" else None
         left = [each for each in found.conflicts if allowed is None or each.path not in allowed]
@@ -168,9 +170,11 @@ def _apply(
 
 def _pruned(merged: Any, managers: Managers, last: FieldSet, shape: Shape) -> Any:
     """Without what the manager applied last time and nobody owns now."""
-    last = last.with_named(shape)
+    owned = managed.union(entry.fields for entry in managers.values())
+    if not last - owned:
+        return merged
+    last, owned = last.with_named(shape), owned.with_named(shape)
     pruned = typed.remove(merged, last, shape)
-    owned = managed.union(entry.fields for entry in managers.values()).with_named(shape)
     everything = typed.field_set(merged, shape).with_named(shape)
     pruned = typed.remove(
         merged, everything - (typed.field_set(pruned, shape).with_named(shape) | owned), shape
@@ -323,7 +327,7 @@ def _conflict_error(conflicts: list[_Conflict]) -> ApiError:
     return apply_conflict(f"Apply failed with {len(conflicts)} conflicts: " + "\n".join(lines), causes)
 
 
-def _typed(value: dict[str, Any], shape: Shape, role: str, *, duplicates: bool = False) -> None:
+def _check_typed(value: dict[str, Any], shape: Shape, role: str, *, duplicates: bool = False) -> None:
     try:
         typecheck.check_type(value, shape, duplicates=duplicates)
     except typecheck.Mistyped as error:

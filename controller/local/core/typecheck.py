@@ -73,41 +73,52 @@ def check_type(value: Any, shape: Shape, *, duplicates: bool = False) -> None:
 
 
 def _check(value: Any, shape: Shape, path: str, duplicates: bool, errors: list[str]) -> None:
-    def report(text: str) -> None:
-        errors.append(f"{path}: {text}" if path else text)
-
     kind = kind_of(value, shape)
     if kind == "scalar":
         wrong = _scalar_error(value, shape.scalar)
         if wrong:
-            report(wrong)
+            errors.append(_at(path, wrong))
+    elif value is None:
+        return
     elif kind == "map":
-        if value is not None and not isinstance(value, dict):
-            report(f"expected map, got {go_value(value)}")
-        for name, each in value.items() if isinstance(value, dict) else ():
+        if not isinstance(value, dict):
+            errors.append(_at(path, f"expected map, got {go_value(value)}"))
+            return
+        for name, each in value.items():
             below = shape.of_field(name)
             if below is None:
                 errors.append(f"{path}.{name}: field not declared in schema")
             else:
                 _check(each, below, f"{path}.{name}", duplicates, errors)
-    elif kind == "list":
-        if value is not None and not isinstance(value, list):
-            report(f"expected list, got {go_value(value)}")
-        seen: set[str] = set()
-        for index, each in enumerate(value if isinstance(value, list) else ()):
-            where = f"{path}[{index}]"
-            if shape.listed != "atomic":
-                try:
-                    element = element_of(each, shape)
-                except Mistyped as error:
-                    report(f"element {index}: {error}")
-                    return
-                where = path + spell((element,))
-                if element in seen and not duplicates:
-                    report(f"duplicate entries for key {spell((element,))}")
-                seen.add(element)
+    elif not isinstance(value, list):
+        errors.append(_at(path, f"expected list, got {go_value(value)}"))
+    elif shape.listed == "atomic":
+        for index, each in enumerate(value):
             if shape.item is not None:
-                _check(each, shape.item, where, duplicates, errors)
+                _check(each, shape.item, f"{path}[{index}]", duplicates, errors)
+    else:
+        _check_items(value, shape, path, duplicates, errors)
+
+
+def _check_items(items: list[Any], shape: Shape, path: str, duplicates: bool, errors: list[str]) -> None:
+    seen: set[str] = set()
+    for index, each in enumerate(items):
+        try:
+            element = element_of(each, shape)
+        except Mistyped as error:
+            errors.append(_at(path, f"element {index}: {error}"))
+            return
+        if element in seen and not duplicates:
+            errors.append(_at(path, f"duplicate entries for key {spell((element,))}"))
+        seen.add(element)
+        if isinstance(each, (dict, list)) and shape.item is not None:
+            _check(each, shape.item, path + spell((element,)), duplicates, errors)
+        elif shape.item is not None and (wrong := _scalar_error(each, shape.item.scalar)):
+            errors.append(f"{path}{spell((element,))}: {wrong}")
+
+
+def _at(path: str, text: str) -> str:
+    return f"{path}: {text}" if path else text
 
 
 def _scalar_error(value: Any, expected: str) -> str:
