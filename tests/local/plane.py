@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import signal
+import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+import httpx
+import yaml
 
 from controller.local.server import Server, Settings
 
@@ -32,6 +38,32 @@ class ControlPlane:
 
     def __str__(self) -> str:
         return str(self.kubeconfig)
+
+
+def tls(kubeconfig: Path, *, identity: bool = True) -> ssl.SSLContext:
+    """What a client needs to speak to the server of a kubeconfig, with or without saying who it is."""
+    document = yaml.safe_load(kubeconfig.read_bytes())
+    authority = base64.b64decode(document["clusters"][0]["cluster"]["certificate-authority-data"])
+    context = ssl.create_default_context(cadata=authority.decode())
+    if identity:
+        user = document["users"][0]["user"]
+        with tempfile.NamedTemporaryFile() as pair:
+            pair.write(base64.b64decode(user["client-certificate-data"]))
+            pair.write(base64.b64decode(user["client-key-data"]))
+            pair.flush()
+            context.load_cert_chain(pair.name)
+    return context
+
+
+def address(kubeconfig: Path) -> str:
+    server = yaml.safe_load(kubeconfig.read_bytes())["clusters"][0]["cluster"]["server"]
+    assert isinstance(server, str)
+    return server
+
+
+def http(kubeconfig: Path, *, identity: bool = True) -> httpx.Client:
+    """Plain HTTP to a control plane, for what no client library would send."""
+    return httpx.Client(base_url=address(kubeconfig), verify=tls(kubeconfig, identity=identity), timeout=30)
 
 
 class LocalThread:
