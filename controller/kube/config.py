@@ -44,6 +44,16 @@ async def load(given: str | None = None, *, context: str | None = None) -> Confi
     return configuration
 
 
+def default_namespace(given: str | None = None, context: str | None = None) -> str:
+    """The namespace of the kubeconfig's context; `default` where it names none, or inside a pod."""
+    source = kubeconfig_path(given)
+    if source is None:
+        return "default"
+    contexts, active = config.list_kube_config_contexts(source)  # type: ignore[no-untyped-call]
+    chosen = next((item for item in contexts if item["name"] == context), active)
+    return str(chosen.get("context", {}).get("namespace") or "default")
+
+
 def _must_exist(source: str | None) -> None:
     for file in (source or "").split(os.pathsep):
         if file and not Path(file).is_file():

@@ -1,0 +1,1 @@
+"""`kubectl nxc`: what a person wants to know of a deployment, through the API alone."""
