@@ -80,8 +80,9 @@ def read(entries: Any) -> Managers:
         key = owner(str(entry.get("manager") or ""), operation, version, str(entry.get("subresource") or ""))
         if not entry.get("manager"):
             key = key._replace(manager="")
-        fields = FieldSet.from_json(entry.get("fieldsV1") or {})
-        managers[key] = Entry(fields, version, str(entry.get("time") or ""))
+        managers[key] = Entry(
+            FieldSet.from_json(entry.get("fieldsV1") or {}), version, str(entry.get("time") or "")
+        )
     return managers
 
 

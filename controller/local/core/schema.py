@@ -5,6 +5,7 @@ Source: Kubernetes, "Extend the Kubernetes API with CustomResourceDefinitions" (
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from controller.local.core import listtypes, validation
@@ -47,6 +48,8 @@ class Structural:
         self.root = root
         self.shape = Shape.of_node(root)
         self._check = validation.compile_check(root)
+        status = root.properties.get("status")
+        self._check_status = validation.compile_check(status) if status is not None else None
         self._check_lists = listtypes.compile_check(root)
         self._rules = rules
 
@@ -89,15 +92,20 @@ class Structural:
         where `old` had some too."""
         causes: list[Cause] = []
         self._check(obj, "", causes, old if old is not None else ABSENT)
-        if self._check_lists is not None:
-            doubles: list[Cause] = []
-            self._check_lists(obj, "", doubles)
-            before: list[Cause] = []
-            if doubles and old is not None:
-                self._check_lists(old, "", before)
-            if not before:
-                causes += doubles
+        self._add_doubles(obj, old, causes)
         return list(dict.fromkeys(causes)) if len(causes) > 1 else causes
+
+    def _add_doubles(self, obj: dict[str, Any], old: dict[str, Any] | None, causes: list[Cause]) -> None:
+        """Duplicates in lists of type set and map, unless `old` had some too."""
+        if self._check_lists is None:
+            return
+        doubles: list[Cause] = []
+        before: list[Cause] = []
+        self._check_lists(obj, "", doubles)
+        if doubles and old is not None:
+            self._check_lists(old, "", before)
+        if not before:
+            causes += doubles
 
     def rules(self, obj: dict[str, Any], old: dict[str, Any] | None = None) -> list[Cause]:
         """Which x-kubernetes-validations rules `obj` breaks. Call it only on an object that `validate` accepts.
@@ -109,12 +117,30 @@ class Structural:
             self._rules.check(obj, old, "", causes)
         return causes
 
-    def problems(self, obj: dict[str, Any], old: dict[str, Any] | None = None) -> list[Cause]:
-        """`validate` and `rules` together, as the server does them: after an error that makes rules pointless
-        (a wrong type, something missing, too long or too many) they are not evaluated, and that is said."""
-        causes = self.validate(obj, old)
+    def problems(
+        self, obj: dict[str, Any], old: dict[str, Any] | None = None, subresource: str = ""
+    ) -> list[Cause]:
+        """`validate` and `rules` together, as the server does them for a write.
+
+        After an error that makes rules pointless (a wrong type, something missing, too long or too many) they are
+        not evaluated, and that is said. On /status only the status is validated, and texts name fields from there.
+        """
+        causes = self.validate(obj, old) if subresource != "status" else self._status_problems(obj, old)
         if self._rules is None:
             return causes
         if any(cause.reason in _BLOCKING for cause in causes):
             return [*causes, _UNCHECKED]
         return causes + self.rules(obj, old)
+
+    def _status_problems(self, obj: dict[str, Any], old: dict[str, Any] | None) -> list[Cause]:
+        causes: list[Cause] = []
+        if self._check_status is not None and "status" in obj:
+            self._check_status(obj["status"], "", causes, (old or {}).get("status", ABSENT))
+        found = [_below("status", cause) for cause in dict.fromkeys(causes)]
+        self._add_doubles(obj, old, found)
+        return found
+
+
+def _below(path: str, cause: Cause) -> Cause:
+    """`cause` of a check that started at `path`."""
+    return replace(cause, field=path if cause.field == validation.NOWHERE else f"{path}.{cause.field}")

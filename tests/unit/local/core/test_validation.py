@@ -209,3 +209,31 @@ def test_what_did_not_change_may_stay_wrong_under_a_stricter_schema(
     found = STRICTER.problems({"spec": new}, {"spec": old})
     assert [str(cause) for cause in found if cause.field != "<nil>"] == expected
     assert STRICTER.problems({"spec": old}) != [], "a new object has to be right"
+
+
+def test_on_status_only_the_status_is_validated_and_named_from_there() -> None:
+    schema = Structural.compile({
+        "type": "object",
+        "properties": {
+            "spec": {"type": "object", "properties": {"a": {"type": "integer"}}},
+            "status": {
+                "type": "object", "required": ["phase"],
+                "properties": {
+                    "phase": {"type": "string"},
+                    "names": {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string"}},
+                },
+            },
+        },
+    })  # fmt: skip
+    wrong = {"spec": {"a": "x"}, "status": {"phase": 1, "names": ["x", "x"]}}
+    assert [str(cause) for cause in schema.problems(wrong, None, "status")] == [
+        'status.phase: Invalid value: "integer": phase in body must be of type string: "integer"',
+        'status.names[1]: Duplicate value: "x"',
+    ]
+    assert [str(cause) for cause in schema.problems({"status": 5}, None, "status")] == [
+        'status: Invalid value: "integer":  in body must be of type object: "integer"'
+    ]
+    assert [str(cause) for cause in schema.problems({"status": {}}, None, "status")] == [
+        "status.phase: Required value"
+    ]
+    assert schema.problems({"spec": {}}, None, "status") == []
