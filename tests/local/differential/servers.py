@@ -1,0 +1,122 @@
+"""One control plane of the two: sends calls, waits for its background, cleans up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from tests.local.differential.answers import Answer, Ranks
+from tests.local.differential.calls import MERGE_PATCH, Call, Kind, Memory
+from tests.local.differential.generate import CONFIGMAPS, EVERY_KIND
+from tests.local.plane import http
+
+SETTLE_SECONDS = 15.0
+_KEPT = frozenset(("kube-root-ca.crt", "default"))
+"""What every namespace has by itself."""
+
+
+class Server:
+    """A control plane and what it answered in the current sequence."""
+
+    def __init__(self, name: str, kubeconfig: Path, namespace: str) -> None:
+        self.name = name
+        self.namespace = namespace
+        self.memory = Memory()
+        self.ranks = Ranks()
+        self._http: httpx.Client = http(kubeconfig)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def begin(self) -> None:
+        self.memory, self.ranks = Memory(), Ranks()
+
+    def send(self, call: Call) -> Answer:
+        """The raw answer; what it shows is remembered for later calls."""
+        content = call.content(self.namespace, self.memory)
+        headers = {"Accept": call.accept, "User-Agent": "differential/1"}
+        if content is not None:
+            headers["Content-Type"] = call.content_type
+        response = self._http.request(
+            call.method, call.url(self.namespace, self.memory), content=content, headers=headers
+        )
+        body = _decoded(response)
+        self.memory.learn(call.kind, body)
+        warnings = tuple(response.headers.get_list("Warning"))
+        media_type = response.headers.get("Content-Type", "").partition(";")[0]
+        return Answer(response.status_code, media_type, warnings, body)
+
+    def objects(self) -> dict[str, Any]:
+        """Everything that the sequence has left, by `plural/name`."""
+        found: dict[str, Any] = {}
+        for kind in EVERY_KIND:
+            listed = self._json("GET", kind.collection(self.namespace))
+            for item in listed["items"]:
+                name = item["metadata"]["name"]
+                if name not in _KEPT and (kind.namespaced or name.startswith("d")):
+                    found[f"{kind.plural}/{name}"] = item
+        return found
+
+    def prepare(self, crds: Iterable[dict[str, Any]]) -> None:
+        """Install the scratch kinds and make the namespace."""
+        for crd in crds:
+            name = crd["metadata"]["name"]
+            path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
+            parameters = {"fieldManager": "tests", "force": "true"}
+            applied = self._http.patch(
+                path, params=parameters, content=yaml.safe_dump(crd),
+                headers={"Content-Type": "application/apply-patch+yaml"},
+            )  # fmt: skip
+            assert applied.status_code in (200, 201), applied.text
+        metadata = {"name": self.namespace, "labels": {"nxc.dev/scratch": "test"}}
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+        made = self._http.post("/api/v1/namespaces", json=body)
+        assert made.status_code in (201, 409), made.text
+        end = time.monotonic() + 30
+        for kind in EVERY_KIND:
+            while self._http.get(kind.collection(self.namespace)).status_code != 200:
+                assert time.monotonic() < end, f"{self.name} does not serve {kind.plural}"
+                time.sleep(0.1)
+        while self._http.get(f"{CONFIGMAPS.collection(self.namespace)}/kube-root-ca.crt").status_code != 200:
+            if time.monotonic() > end:
+                break  # a server without it is fine
+            time.sleep(0.1)
+
+    def clear(self) -> None:
+        """Leave nothing for the next sequence."""
+        end = time.monotonic() + SETTLE_SECONDS
+        while left := self.objects():
+            assert time.monotonic() < end, f"{self.name} does not let go of {sorted(left)}"
+            for key, obj in left.items():
+                path = f"{_kind(key).collection(self.namespace)}/{obj['metadata']['name']}"
+                if obj["metadata"].get("finalizers"):
+                    self._http.patch(
+                        path, json={"metadata": {"finalizers": None}}, headers={"Content-Type": MERGE_PATCH}
+                    )
+                self._http.delete(path)
+
+    def remove_namespace(self) -> None:
+        self._http.delete(f"/api/v1/namespaces/{self.namespace}")
+
+    def _json(self, method: str, path: str) -> dict[str, Any]:
+        answer = self._http.request(method, path)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+def _kind(key: str) -> Kind:
+    plural = key.partition("/")[0]
+    return next(kind for kind in EVERY_KIND if kind.plural == plural)
+
+
+def _decoded(response: httpx.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        return response.text
