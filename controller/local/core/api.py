@@ -8,6 +8,7 @@ from datetime import datetime
 
 from controller.local.core import errors
 from controller.local.core.definitions import Definitions, DefinitionStrategy
+from controller.local.core.expiry import Expiry
 from controller.local.core.garbage import Collector
 from controller.local.core.namespaces import Namespaces, NamespaceStrategy
 from controller.local.core.reads import Reader
@@ -25,6 +26,7 @@ from controller.local.core.request import (
     Verb,
 )
 from controller.local.core.resources import (
+    CORE_EVENTS,
     CUSTOM_RESOURCE_DEFINITIONS,
     NAMESPACES,
     Registry,
@@ -94,11 +96,13 @@ class ApiCore:
         self._definitions = Definitions(self.storage, self.registry, self.writer, self.remover)
         self._namespaces = Namespaces(self.storage, self.registry, self.writer, self.remover, root_ca)
         self._collector = Collector(self.storage, self.registry, self.writer, self.remover)
+        self._expiry = Expiry(self.storage, clock)
         self._review = review
         self.storage.observers += [
             self._definitions.observe,
             self._namespaces.observe,
             self._collector.observe,
+            self._expiry.observe,
         ]
 
     @property
@@ -139,6 +143,8 @@ class ApiCore:
             self._collector.adopt(key, obj)
             if key == NAMESPACES.storage:
                 self._namespaces.wake(obj["metadata"]["name"])
+            elif key == CORE_EVENTS.storage:
+                self._expiry.adopt(obj)
 
     def resource(self, request: Request) -> Resource:
         """What a request is about. Raises ApiError 404 where nothing is served, 405 for a wrong verb."""
@@ -178,7 +184,8 @@ class ApiCore:
     def step(self) -> bool:
         """Do one piece of background work; True while there is more."""
         self._definitions.settle()
-        more = [self._definitions.step(), self._namespaces.step(), self._collector.step()]
+        workers = (self._definitions, self._namespaces, self._collector, self._expiry)
+        more = [worker.step() for worker in workers]
         self._definitions.settle()
         return any(more)
 
@@ -201,8 +208,10 @@ class ApiCore:
                 if not resource.stored:
                     return self._answer_review(request, resource)
                 if self._definitions.is_terminating(resource.storage):
+                    body = request.body if isinstance(request.body, dict) else {}
+                    name = str((body.get("metadata") or {}).get("name") or "")
                     message = "create not allowed while custom resource definition is terminating"
-                    raise errors.ApiError(405, "MethodNotAllowed", message)
+                    raise errors.forbidden(resource.group, resource.plural, name, message)
                 return self.writer.create(request, resource)
             case "update" | "patch" if request.subresource == "scale":
                 return self._scaler.write(request, resource)

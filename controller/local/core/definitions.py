@@ -78,16 +78,16 @@ class DefinitionStrategy(Strategy):
         return {**obj, "status": {**(obj.get("status") or {}), "storedVersions": [*known, *added]}}
 
     def validate(self, _resource: Resource, obj: Object, live: Object | None, /) -> list[Cause]:
-        causes = definition_causes(obj, live)
         versions = (obj.get("spec") or {}).get("versions") or []
-        if causes:
-            return causes
+        causes: list[Cause] = []
         for index, version in enumerate(versions):
+            if not (version.get("schema") or {}).get("openAPIV3Schema"):
+                continue
             try:
                 compiled(version, schema_path(versions, index))
             except SchemaError as error:
                 causes += [cause for cause in error.causes if cause not in causes]
-        return causes
+        return [*causes, *definition_causes(obj, live)]
 
     def marked(self, obj: Object, now: str, finalizers: Sequence[str]) -> Object:
         metadata = {**obj["metadata"], "finalizers": list(finalizers)}
@@ -331,7 +331,6 @@ def resources_of(definition: Object) -> list[Resource]:
             selectable_fields=tuple(
                 field["jsonPath"].removeprefix(".") for field in version.get("selectableFields", ())
             ),
-            scale=(version.get("subresources") or {}).get("scale"),
             generations=True,
             unconditional_update=False,
             deprecation_warning=_deprecation(group, names["kind"], version),

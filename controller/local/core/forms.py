@@ -1,6 +1,7 @@
 """One stored object in the dress of each version that is served.
 
-Custom resources have conversion strategy None: versions differ in `apiVersion` alone. Events are kept as core
+Custom resources have conversion strategy None: versions differ in `apiVersion`, and show only what their own schemas
+have. Events are kept as core
 events and shown as events.k8s.io events, whose fields have other names.
 """
 
@@ -30,7 +31,8 @@ def shown(obj: Object, resource: Resource) -> Object:
         return obj
     if resource.group == EVENTS:
         return _renamed(obj, _EVENT_FIELDS, resource.api_version)
-    return {**obj, "apiVersion": resource.api_version}
+    other = {**obj, "apiVersion": resource.api_version}
+    return resource.schema.prune(other)[0] if resource.schema is not None else other
 
 
 def stored(obj: Object, resource: Resource) -> Object:

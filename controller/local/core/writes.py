@@ -288,7 +288,7 @@ class Writer:
         if lifecycle.same(obj, live):
             return live
         if checked:
-            self._validate(resource, obj, live)
+            self._validate(resource, obj, live, request.subresource)
         if strategy.released(obj):
             if not request.dry_run:
                 self._storage.commit([Write.drop(resource.storage, live)])
@@ -297,18 +297,18 @@ class Writer:
             return obj
         return self._commit(resource, obj)
 
-    def _validate(self, resource: Resource, obj: Object, live: Object | None) -> None:
+    def _validate(
+        self, resource: Resource, obj: Object, live: Object | None, subresource: str = ""
+    ) -> None:
         strategy = self.strategy(resource)
         causes = lifecycle.validate(
             obj["metadata"],
             live["metadata"] if live is not None else None,
             name_errors=strategy.name_errors(resource),
         )
-        schema = decoding.schema_of(resource)
         if live is None or lifecycle.content_changed(obj, live):
-            if schema is not None:
-                wrong = schema.validate(obj, live)
-                causes += wrong or schema.rules(obj, live)
+            if resource.schema is not None:  # built-in kinds are checked by their strategy
+                causes += resource.schema.problems(obj, live, subresource)
             causes += strategy.validate(resource, obj, live)
         if causes:
             raise errors.invalid(resource.group, resource.kind, obj["metadata"].get("name", ""), causes)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from controller.local.core.api import ApiCore, Request
-from controller.local.core.errors import ApiError
-from tests.unit.local.core.cluster import Cluster, config, widget
+from controller.local.core.errors import ApiError, insufficient_storage
+from controller.local.core.storage import Change
+from tests.unit.local.core.cluster import Cluster, config, owner, widget, widget_definition
 
 
 @pytest.mark.parametrize(
@@ -108,6 +111,63 @@ def test_background_work_ends(cluster: Cluster) -> None:
     assert cluster.core.step() is True
     with pytest.raises(RuntimeError, match="has not ended after 0 steps"):
         cluster.core.settle(0)
+
+
+class Disk:
+    """A journal that can be full."""
+
+    def __init__(self) -> None:
+        self.full = False
+
+    def append(self, changes: Sequence[Change]) -> None:
+        if self.full:
+            raise insufficient_storage("the disk is full")
+
+
+def test_background_work_survives_a_full_disk() -> None:
+    disk = Disk()
+    cluster = Cluster(journal=disk, root_ca="PEM")
+    cluster.core.bootstrap()
+    cluster.create("customresourcedefinitions", widget_definition())
+    cluster.create("namespaces", {"metadata": {"name": "going"}})
+    cluster.settle()
+    for number in range(3):
+        cluster.create("configmaps", config(f"c{number}"), namespace="going")
+    parent = cluster.create("widgets", widget("parent"))
+    cluster.create("widgets", widget("child", {"ownerReferences": [owner(parent, blockOwnerDeletion=True)]}))
+    cluster.delete("namespaces", "going")
+    cluster.create("namespaces", {"metadata": {"name": "coming"}})
+    cluster.delete("widgets", "parent", propagation_policy="Foreground")
+    disk.full = True
+    before = cluster.core.resource_version
+    for _ in range(20):
+        with pytest.raises(ApiError) as caught:
+            cluster.core.step()
+        assert caught.value.code == 507
+    assert cluster.refused("create", "configmaps", body=config("x")).code == 507
+    assert cluster.core.resource_version == before
+    disk.full = False
+    cluster.settle()
+    assert cluster.names("widgets") == []
+    assert not cluster.exists("namespaces", "going")
+    assert cluster.names("serviceaccounts", namespace="coming") == ["default"]
+    assert cluster.names("configmaps", namespace="coming") == ["kube-root-ca.crt"]
+
+
+def test_a_definition_is_served_once_the_disk_takes_its_conditions() -> None:
+    class OneMore(Disk):
+        def append(self, changes: Sequence[Change]) -> None:
+            super().append(changes)
+            self.full = changes[0].storage[1] == "customresourcedefinitions" and changes[0].type == "ADDED"
+
+    disk = OneMore()
+    cluster = Cluster(journal=disk)
+    cluster.core.bootstrap()
+    assert cluster.call("create", "customresourcedefinitions", body=widget_definition()).code == 201
+    assert cluster.refused("list", "widgets").code == 404
+    disk.full = False
+    cluster.settle()
+    assert cluster.names("widgets") == []
 
 
 def test_a_refused_write_wakes_nobody(cluster: Cluster) -> None:

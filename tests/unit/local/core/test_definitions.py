@@ -66,7 +66,7 @@ def test_the_answer_to_a_create_is_not_yet_established() -> None:
         ),
         ({"spec": {"group": "test"}}, "spec.group"),
         ({"spec": {"scope": "Galaxy"}}, 'spec.scope: Unsupported value: "Galaxy"'),
-        ({"spec": {"versions": []}}, "spec.versions: Required value"),
+        ({"spec": {"versions": []}}, "must have exactly one version marked as storage version"),
         ({"spec": {"conversion": {"strategy": "Webhook"}}}, "spec.conversion.strategy: Forbidden"),
         ({"spec": {"names": {"plural": "Widgets", "kind": "Widget"}}}, "spec.names.plural: Invalid value"),
         (
@@ -100,13 +100,13 @@ def test_a_bad_definition_is_refused_by_field(change: Object, message: str) -> N
         ),
         (
             {"additionalPrinterColumns": [{"name": "A", "type": "string", "jsonPath": "a"}]},
-            "[0].jsonPath: Invalid",
+            "spec.additionalPrinterColumns[0].JSONPath: Invalid",
         ),
         (
             {"selectableFields": [{"jsonPath": ".spec.parts"}]},
             "must point to a field of type string, boolean or",
         ),
-        ({"selectableFields": [{"jsonPath": ".metadata.name"}]}, "must not point to fields in metadata"),
+        ({"selectableFields": [{"jsonPath": ".metadata.name"}]}, "does not refer to a valid field"),
         ({"selectableFields": [{"jsonPath": "colour"}]}, "is an invalid path"),
         (
             {"selectableFields": [{"jsonPath": ".spec.colour"}] * 2},
@@ -205,7 +205,10 @@ def test_a_new_storage_version_is_remembered(cluster: Cluster) -> None:
         NAME,
         body={**cluster.get(PLURAL, NAME), "spec": with_versions(version("v2", storage=True))["spec"]},
     )
-    assert 'status.storedVersions[0]: Invalid value: "v1": must appear in spec.versions' in error.message
+    assert (
+        'status.storedVersions[0]: Invalid value: "v1": missing from spec.versions; v1 was previously a storage version'
+        in error.message
+    )
 
 
 def test_a_version_no_longer_served_is_not_found(cluster: Cluster) -> None:
@@ -278,8 +281,8 @@ def test_a_definition_takes_its_objects_along(cluster: Cluster) -> None:
     assert cluster.names("widgets") == ["held"]
     error = cluster.refused("create", "widgets", body=widget("new"))
     assert (error.code, error.message) == (
-        405,
-        "create not allowed while custom resource definition is terminating",
+        403,
+        'widgets.test.example "new" is forbidden: create not allowed while custom resource definition is terminating',
     )
     cluster.patch("widgets", "held", {"metadata": {"finalizers": None}})
     cluster.settle()
