@@ -331,6 +331,7 @@ def resources_of(definition: Object) -> list[Resource]:
             selectable_fields=tuple(
                 field["jsonPath"].removeprefix(".") for field in version.get("selectableFields", ())
             ),
+            scale=(version.get("subresources") or {}).get("scale"),
             generations=True,
             unconditional_update=False,
             deprecation_warning=_deprecation(group, names["kind"], version),
