@@ -316,7 +316,9 @@ class Edge:
         headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}
         if error.code == HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = 'Bearer realm="nxc-controller"'
-        response = answer(plain(error.status()), negotiation.JSON, code=error.code, headers=headers)
+        response = answer(
+            plain(error.status()), negotiation.JSON, code=error.code, headers=headers, warnings=error.warnings
+        )
         if error.code == HTTPStatus.TOO_MANY_REQUESTS:
             response.force_close()  # who is turned away holds no connection
         return response

@@ -33,6 +33,8 @@ class Cause:
 
 def quoted(value: Any) -> str:
     """A value as the server prints it in a message: strings quoted, everything else as compact JSON."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
+        value = int(value)
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     except (TypeError, ValueError):
@@ -64,11 +66,13 @@ def forbidden_value(field: str, detail: str) -> Cause:
 
 def too_long(field: str, limit: int) -> Cause:
     """`limit` in bytes."""
-    return Cause("FieldValueTooLong", field, f"Too long: may not be more than {limit} bytes")
+    unit = "byte" if limit == 1 else "bytes"
+    return Cause("FieldValueTooLong", field, f"Too long: may not be more than {limit} {unit}")
 
 
 def too_many(field: str, actual: int, limit: int) -> Cause:
-    return Cause("FieldValueTooMany", field, f"Too many: {actual}: must have at most {limit} items")
+    unit = "item" if limit == 1 else "items"
+    return Cause("FieldValueTooMany", field, f"Too many: {actual}: must have at most {limit} {unit}")
 
 
 class ApiError(Exception):
@@ -91,6 +95,8 @@ class ApiError(Exception):
         self.details = dict(details) if details is not None else None
         self.retry_after = retry_after
         self.metadata = dict(metadata or {})
+        self.warnings: tuple[str, ...] = ()
+        """About the request's fields, to be sent beside the refusal."""
 
     def status(self) -> dict[str, Any]:
         """The v1 `Status` object to send."""

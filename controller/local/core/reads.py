@@ -16,6 +16,7 @@ from controller.local.core.storage import Object, Storage
 from controller.local.core.watch import Match, Watch
 
 CONTINUE_VERSION = "meta.k8s.io/v1"
+_BAD_TOKEN = "invalid continue token: continue key is not valid"  # noqa: S105
 ANY_VERSION = -1
 """The version in a continue token that goes on with whatever there is now."""
 TOO_OLD_LIST = "The resourceVersion for the provided list is too old."
@@ -196,9 +197,11 @@ def _parse_token(text: str) -> tuple[int, str]:
         version, start = token["rv"], token["start"]
         if token["v"] != CONTINUE_VERSION or type(version) is not int or type(start) is not str or not start:
             raise ValueError("not a continue token of this server")
+    except UnicodeDecodeError as error:
+        problem = f"invalid character '\\x{error.object[error.start]:02x}' looking for beginning of value"
+        raise errors.bad_request(f"{_BAD_TOKEN}: {problem}") from None
     except (ValueError, KeyError, TypeError) as error:
-        message = f"invalid continue token: continue key is not valid: {error}"
-        raise errors.bad_request(message) from None
+        raise errors.bad_request(f"{_BAD_TOKEN}: {error}") from None
     return version, start
 
 

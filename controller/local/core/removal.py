@@ -76,16 +76,21 @@ class Remover:
 
 
 class DeleteOptions:
-    """How to delete: the query parameters, else the body, else the kind's default (Background)."""
+    """How to delete: what the body says, the parameters where there is none, else the kind's default (Background).
+
+    As on the real server a body makes the parameters void, but for a dry run, for which one may ask either way.
+    """
 
     def __init__(self, request: Request) -> None:
         body = request.body if isinstance(request.body, dict) else {}
-        self.policy = request.propagation_policy or body.get("propagationPolicy") or ""
+        self.policy = request.propagation_policy
         self.orphan_dependents = request.orphan_dependents
-        if self.orphan_dependents is None:
+        self.preconditions = request.preconditions
+        if body:
+            self.policy = body.get("propagationPolicy") or ""
             self.orphan_dependents = body.get("orphanDependents")
+            self.preconditions = _preconditions(body.get("preconditions"))
         self.dry_run = request.dry_run or bool(body.get("dryRun"))
-        self.preconditions = request.preconditions or _preconditions(body.get("preconditions"))
         causes: list[Cause] = []
         if self.policy and self.orphan_dependents is not None:
             detail = "orphanDependents and deletionPropagation cannot be both set"

@@ -69,7 +69,7 @@ class Request:
     send_initial_events: bool | None = None
     allow_bookmarks: bool = False
     propagation_policy: str = ""
-    """Orphan, Background or Foreground. Like the next three it goes before what a DeleteOptions body says."""
+    """Orphan, Background or Foreground. This and the next three count only where no DeleteOptions body is sent."""
     orphan_dependents: bool | None = None
     grace_period_seconds: int | None = None
     preconditions: Preconditions | None = None

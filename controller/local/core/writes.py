@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -63,14 +64,26 @@ class Writer:
     def create(self, request: Request, resource: Resource) -> Result:
         _check_options(request, "CreateOptions")
         obj, warnings = decoding.whole(request, resource, self.strategy(resource))
-        if request.name:
-            self._check_name(obj["metadata"], request.name)
-        return Result(self._insert(request, resource, obj), 201, warnings)
+        with _warning(warnings):
+            if request.name:
+                self._check_name(obj["metadata"], request.name)
+            return Result(self._insert(request, resource, obj), 201, warnings)
 
     def update(self, request: Request, resource: Resource) -> Result:
         _check_options(request, "UpdateOptions")
         live = self._live(request, resource)
         obj, warnings = decoding.whole(request, resource, self.strategy(resource), live)
+        with _warning(warnings):
+            return self._update(request, resource, live, obj, warnings)
+
+    def _update(
+        self,
+        request: Request,
+        resource: Resource,
+        live: Object | None,
+        obj: Object,
+        warnings: tuple[str, ...],
+    ) -> Result:
         metadata = obj["metadata"]
         self._check_name(metadata, request.name)
         if metadata.get("namespace", request.namespace) != request.namespace:
@@ -100,10 +113,10 @@ class Writer:
         changed = self._changed(request, resource, live)
         assert live is not None  # _changed has refused otherwise
         obj, warnings = decoding.patched(changed, request, resource, self.strategy(resource), live)
-        metadata = obj["metadata"]
-        self._check_name(metadata, request.name)
-        _check_namespace(metadata, request.namespace)
-        return Result(self.replace(request, resource, live, obj), 200, warnings)
+        with _warning(warnings):
+            self._check_name(obj["metadata"], request.name)
+            _check_namespace(obj["metadata"], request.namespace)
+            return Result(self.replace(request, resource, live, obj), 200, warnings)
 
     def amend(
         self, resource: Resource, live: Object, obj: Object, manager: str, subresource: str = ""
@@ -136,6 +149,8 @@ class Writer:
         return strategic_merge(live, request.body, group=resource.group, kind=resource.kind)
 
     def _apply(self, request: Request, resource: Resource, live: Object | None) -> Result:
+        if live is None and request.subresource:
+            raise errors.not_found(resource.group, resource.plural, request.name)
         applied, _ = decoding.check_applied(request.body, resource)
         wanted = applied["metadata"]
         wanted.setdefault("name", request.name)
@@ -143,8 +158,6 @@ class Writer:
             wanted.setdefault("namespace", request.namespace)
         strategy = self.strategy(resource)
         if live is None:
-            if request.subresource:
-                raise errors.not_found(resource.group, resource.plural, request.name)
             if wanted.get("uid"):
                 message = (
                     f"uid mismatch: the provided object specified uid {wanted['uid']}, "
@@ -297,9 +310,7 @@ class Writer:
             return obj
         return self._commit(resource, obj)
 
-    def _validate(
-        self, resource: Resource, obj: Object, live: Object | None, subresource: str = ""
-    ) -> None:
+    def _validate(self, resource: Resource, obj: Object, live: Object | None, subresource: str = "") -> None:
         strategy = self.strategy(resource)
         causes = lifecycle.validate(
             obj["metadata"],
@@ -316,6 +327,16 @@ class Writer:
     def _commit(self, resource: Resource, obj: Object) -> Object:
         (change,) = self._storage.commit([Write.put(resource.storage, forms.stored(obj, resource))])
         return forms.shown(change.object, resource)
+
+
+@contextlib.contextmanager
+def _warning(warnings: tuple[str, ...]) -> Iterator[None]:
+    """What is to be said about the request's fields is said beside a refusal, too."""
+    try:
+        yield
+    except errors.ApiError as error:
+        error.warnings = warnings
+        raise
 
 
 def _sharing_managers(obj: Object, live: Object) -> Object:

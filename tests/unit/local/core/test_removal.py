@@ -139,6 +139,12 @@ def test_policies_are_finalizers(cluster: Cluster, query: dict[str, Any], finali
     assert not cluster.exists("widgets", "a")
 
 
+def test_a_body_makes_the_parameters_void(cluster: Cluster) -> None:
+    cluster.create("widgets", widget("a"))
+    body = {"kind": "DeleteOptions", "propagationPolicy": "Background"}
+    assert cluster.delete("widgets", "a", body=body, propagation_policy="Orphan")["status"] == "Success"
+
+
 def test_a_later_policy_replaces_an_earlier_one(cluster: Cluster) -> None:
     cluster.create("widgets", widget("a", {"finalizers": ["x/y"]}))
     cluster.delete("widgets", "a", propagation_policy="Foreground")

@@ -63,6 +63,16 @@ def test_strict_validation_refuses_unknown_and_double_fields(cluster: Cluster) -
     assert cluster.call("create", "widgets", body=body, field_validation="Ignore").warnings == ()
 
 
+def test_warnings_stand_beside_a_refusal(cluster: Cluster) -> None:
+    cluster.create("widgets", widget("a"))
+    assert cluster.refused("create", "widgets", body=widget("a", hue=1)).warnings == (
+        'unknown field "spec.hue"',
+    )
+    assert cluster.refused("update", "widgets", "a", body=widget("a", hue=1)).warnings == (
+        'unknown field "spec.hue"',
+    )
+
+
 def test_strict_validation_looks_at_what_a_patch_makes(cluster: Cluster) -> None:
     cluster.create("widgets", widget("a"))
     error = cluster.refused(
