@@ -54,7 +54,8 @@ LIFE: ContextVar[Life | None] = ContextVar("LIFE", default=None)
 class VirtualLoop(asyncio.BaseEventLoop):
     """An event loop without a selector, whose time is a number."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random | None) -> None:
+        """`rng` shuffles what is ready at one moment; without one, first come is first served."""
         super().__init__()
         self._random = rng
         self._now = 0.0
@@ -83,7 +84,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
             return
         batch = list(ready)
         ready.clear()
-        if len(batch) > 1:
+        if len(batch) > 1 and self._random is not None:
             self._random.shuffle(batch)
         self._busy += len(batch)
         self.callbacks += len(batch)

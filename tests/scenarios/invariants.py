@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from controller.model.kinds import (
     TESTBED,
     Kind,
 )
+from controller.model.machine import Order
 from controller.model.quantity import parse_quantity
 from nxc_simulators.life import Record, machine
 from nxc_simulators.world import World
@@ -43,18 +44,27 @@ class Invariants:
     """The judge of a scenario."""
 
     def __init__(self, now: Callable[[], float], worlds: Mapping[str, World]) -> None:
-        self._now, self._worlds = now, worlds
+        self._now = now
         self.violations: list[Violation] = []
         self.writes = 0
         """Writes of operators to objects of our kinds."""
+        self.quiet = False
+        """Whether everything has converged, so that nothing should be written."""
         self.cluster: Cluster
         self.on_broken: Callable[[Violation], None] = lambda violation: None
         self._capacity: dict[tuple[str, str], list[tuple[float, int | None]]] = {}
         self._suspended: dict[str, float] = {}
         self._informed: dict[str, tuple[float, int]] = {}
+        self._worlds: Mapping[str, World] = {}
+        self.attend(worlds)
+
+    def attend(self, worlds: Mapping[str, World]) -> None:
+        """Watch these worlds."""
+        self._worlds = worlds
         for name, world in worlds.items():
             world.listeners.append(self._look)
             world.on_breach = partial(self.broken, f"contract of backends: {name}")
+            world.on_collision = self._collide
 
     def broken(self, rule: str, what: str) -> None:
         """Note a violation."""
@@ -76,6 +86,9 @@ class Invariants:
         if group != NODE.group:
             return
         self.writes += 1
+        if self.quiet:
+            what = f"{writer} writes {plural} {change.namespace}/{change.name}"
+            self.broken("quiet", f"{what} without need: {'; '.join(differences(old or {}, obj))}")
         self._check_leader(writer, f"writes {plural} {change.namespace}/{change.name}")
         if old is None or change.type == "DELETED":
             return
@@ -157,12 +170,16 @@ class Invariants:
         if MACHINE_FINALIZER in gone:
             for record in self._records():
                 if record.order.key.node == meta["uid"]:
-                    self.broken("finalizers hold", f"{what} was let go while machine {record.order.key} is there")
+                    self.broken(
+                        "finalizers hold", f"{what} was let go while machine {record.order.key} is there"
+                    )
         if RESERVATION_FINALIZER in gone:
             owned = [n for n in self.cluster.all(NODE) if _owned_by(n, meta["uid"])]
             orphaning = "orphan" in (old["metadata"].get("finalizers") or ())
             if owned and not orphaning:
-                self.broken("finalizers hold", f"{what} was let go while it owns {owned[0]['metadata']['name']}")
+                self.broken(
+                    "finalizers hold", f"{what} was let go while it owns {owned[0]['metadata']['name']}"
+                )
 
     def _check_deployment(self, change: Change, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
         what = f"deployment {change.namespace}/{change.name}"
@@ -195,7 +212,9 @@ class Invariants:
         for owner in change.object["metadata"].get("ownerReferences") or ():
             since = self._suspended.get(owner["uid"])
             if since is not None and self._now() - since > NOTICE:
-                self.broken("suspended means still", f"node {change.name} of a suspended deployment was changed")
+                self.broken(
+                    "suspended means still", f"node {change.name} of a suspended deployment was changed"
+                )
 
     def _remember_suspension(self, change: Change) -> None:
         uid = change.object["metadata"]["uid"]
@@ -240,6 +259,11 @@ class Invariants:
             if current:
                 self._informed[name] = (min(now, record.ends), key.attempt)
 
+    def _collide(self, order: Order, other: Record) -> None:
+        if any(node["metadata"]["uid"] == other.order.key.node for node in self.cluster.all(NODE)):
+            what = f"{order.owner.name} was booted on {order.machine}, where {other.order.owner.name} is"
+            self.broken("one machine once", what)
+
     def _record(self, node: str, attempt: int) -> Record | None:
         for record in self._records():
             if record.order.key.node == node and record.order.key.attempt == attempt:
@@ -249,6 +273,17 @@ class Invariants:
     def _records(self) -> list[Record]:
         return [record for world in self._worlds.values() for record in world.records()]
 
+
+def differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
+    """What differs between two values, but for times of writing."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for name in sorted({*before, *after} - {"managedFields", "resourceVersion"}):
+            yield from differences(before.get(name), after.get(name), f"{path}.{name}" if path else name)
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for index, (old, new) in enumerate(zip(before, after, strict=True)):
+            yield from differences(old, new, f"{path}[{index}]")
+    elif before != after:
+        yield f"{path}: {before!r} -> {after!r}"
 
 
 def _condition(status: Mapping[str, Any], type: str) -> Mapping[str, Any] | None:

@@ -10,7 +10,7 @@ from controller.model.kinds import COMPOSITION, DEPLOYMENT, NAMESPACE, NODE, SEC
 from controller.model.machine import Phase
 from controller.model.quantity import parse_duration, parse_quantity, parse_time
 from nxc_simulators.builder import attributes
-from nxc_simulators.life import NEVER, Record, machine
+from nxc_simulators.life import Record, machine
 from nxc_simulators.world import World
 from tests.scenarios.server import Cluster
 
@@ -60,8 +60,6 @@ class Outcome:
                     continue
                 if kind is TESTBED and self._in_use(obj["metadata"]["name"]):
                     continue
-                if kind is NODE and obj["spec"]["testbed"] not in self._testbeds:
-                    continue  # nobody can reach its machine before the testbed is made again
                 yield f"{kind.kind} {'/'.join(_key(obj))} is still being deleted"
         for node in self._nodes:
             for owner in node["metadata"].get("ownerReferences") or ():
@@ -76,10 +74,9 @@ class Outcome:
     def _world_has_owners(self) -> Iterator[str]:
         nodes = {node["metadata"]["uid"]: node for node in self._nodes}
         known = {d["metadata"]["uid"]: d for d in self._deployments}
+        labels = {(node["metadata"].get("labels") or {}).get("nxc.dev/network") for node in self._nodes}
         carried = {record.order.deployment for record in self._machines.values()}
         for name, world in self._worlds.items():
-            if name not in self._testbeds:
-                continue  # nobody looks there before the testbed is made again
             places: dict[str, Record] = {}
             for record in world.records():
                 order = record.order
@@ -97,7 +94,7 @@ class Outcome:
                     yield f"{order.machine} is used twice: {other.order.key} and {order.key}"
             for network in world.networks():
                 owner = known.get(network.deployment)
-                if network.deployment in carried:
+                if network.deployment in carried or network.deployment in labels:
                     continue
                 if owner is None:
                     yield f"the network of {network.deployment} has no Deployment"
@@ -124,6 +121,8 @@ class Outcome:
         built = {image["flavour"] for image in status.get("images") or () if image["state"] == "Ready"}
         if not failing and not wanted <= built:
             yield f"composition {name}: {', '.join(sorted(wanted - built))} is not built"
+        if wanted != {image["flavour"] for image in status.get("images") or ()}:
+            yield f"composition {name}: its images are not those that are asked for"
 
     def _users_of(self, composition: Object) -> list[Object]:
         namespace, name = _key(composition)
@@ -153,6 +152,9 @@ class Outcome:
             if mine or _reservation(obj):
                 yield "its lease has ended, and it still holds nodes"
             return
+        composition = self._compositions.get((meta["namespace"], spec["compositionRef"]["name"]))
+        if composition is None and _reason(obj, "ImageReady") != "CompositionNotFound":
+            yield f"there is no composition, and ImageReady is {_why(obj, 'ImageReady')}"
         if spec.get("suspend"):
             return
         refusal = self._refusal(obj)
@@ -162,15 +164,13 @@ class Outcome:
             elif (reason := _reason(obj, "Admitted")) not in refusal:
                 yield f"Admitted is False for {reason}, not for {' or '.join(refusal)}"
             return
-        composition = self._compositions.get((meta["namespace"], spec["compositionRef"]["name"]))
         buildable = composition is not None and not any(w in _text(composition) for w in ("-fails\n",))
-        if composition is None and _reason(obj, "ImageReady") != "CompositionNotFound":
-            yield f"there is no composition, and ImageReady is {_why(obj, 'ImageReady')}"
-        if buildable and composition is not None and not composition["spec"].get("suspend"):
-            if not _is(obj, "ImageReady"):
-                yield f"its image is built, and ImageReady is {_why(obj, 'ImageReady')}"
+        if composition is not None and composition["spec"].get("suspend"):
+            buildable = False
+        if buildable and not _is(obj, "ImageReady"):
+            yield f"its image is built, and ImageReady is {_why(obj, 'ImageReady')}"
         if not status.get("image") or (not mine and not _is(obj, "ImageReady")):
-            if buildable and composition is not None and not composition["spec"].get("suspend"):
+            if buildable:
                 yield "its image is built, and it has none"
             return  # nothing to boot
         if not _is(obj, "Admitted"):
@@ -292,8 +292,7 @@ class Outcome:
         orphans = [
             n
             for n in self._nodes
-            if n["spec"]["testbed"] == name
-            and not any(_owned_by(n, owner) for owner in owners)
+            if n["spec"]["testbed"] == name and not any(_owned_by(n, owner) for owner in owners)
         ]
         taken = {m for r in held for m in r["machines"]} | {n["spec"]["machine"] for n in orphans}
         memory = sum(r["memoryBytes"] for r in held)
@@ -309,7 +308,9 @@ class Outcome:
         wants_nodes = max(wants_nodes, len(mine.get("machines") or ()) + listed)
         if capacity.get("nodes") is not None and wants_nodes + len(taken) > capacity["nodes"]:
             return True
-        return capacity.get("memory") is not None and wants_memory + memory > parse_quantity(capacity["memory"])
+        return capacity.get("memory") is not None and wants_memory + memory > parse_quantity(
+            capacity["memory"]
+        )
 
     def _running(self, obj: Object, mine: list[Object]) -> Iterator[str]:
         spec, status, held = obj["spec"], obj["status"], _reservation(obj)
@@ -324,13 +325,17 @@ class Outcome:
         for host, node in found.items():
             if node["spec"]["role"] != hosts[host]:
                 yield f"{host} plays {node['spec']['role']}, not {hosts[host]}"
+            if not _is(obj, "ImageReady"):
+                continue  # what runs, runs on
             if node["spec"]["flavour"] != spec["flavour"] or node["spec"]["testbed"] != held.get("testbed"):
                 yield f"{host} is in another place than the deployment"
             policy = (spec.get("update") or {}).get("policy", "Recreate")
             if policy != "OnRequest":
                 if node["spec"]["image"] != status.get("image"):
                     yield f"{host} has another image"
-                if list(node["spec"].get("kernelParameters") or ()) != list(spec.get("kernelParameters") or ()):
+                if list(node["spec"].get("kernelParameters") or ()) != list(
+                    spec.get("kernelParameters") or ()
+                ):
                     yield f"{host} has other kernel parameters"
         machines = [node["spec"]["machine"] for node in mine]
         if len(set(machines)) != len(machines):
@@ -356,7 +361,7 @@ class Outcome:
 
     def _node(self, obj: Object) -> Iterator[str]:
         meta, spec, status = obj["metadata"], obj["spec"], obj.get("status") or {}
-        if meta.get("deletionTimestamp") or spec["testbed"] not in self._testbeds:
+        if meta.get("deletionTimestamp"):
             return
         if status.get("observedGeneration") != meta["generation"]:
             yield f"generation {meta['generation']} was not observed"
@@ -374,8 +379,8 @@ class Outcome:
                 yield f"it has no machine, and has not given up: {_why(obj, 'Ready')}"
             return
         assert record is not None
-        if record.ends != NEVER:
-            yield "its machine will end by itself"
+        if any(moment > world.now() for moment in record.transitions()):
+            yield "its machine is not yet what it will be"
         stands = machine(record, world.now())
         if status["attempt"] != record.order.key.attempt:
             return  # complained of already
@@ -413,8 +418,23 @@ class Outcome:
         nodes = sum(len(r["machines"]) for r in held) + sum(1 for _ in self._orphans(name))
         if (status.get("allocated") or {}).get("nodes") != nodes:
             yield f"allocated {status.get('allocated')}, held are {nodes} nodes"
+        seen = len([1 for place, _ in self._machines if place == name])
+        if status.get("machines") != seen:
+            yield f"counts {status.get('machines')} machines, there are {seen}"
+        waiting = sum(1 for d in self._deployments if self._waits_for(d, name))
+        if status.get("waiting") != waiting:
+            yield f"counts {status.get('waiting')} waiting, there are {waiting}"
         if _is(obj, "Ready") == bool(obj["spec"].get("suspend")):
             yield f"Ready is {_why(obj, 'Ready')}"
+
+    def _waits_for(self, obj: Object, testbed: str) -> bool:
+        if _reason(obj, "Admitted") != "WaitingForCapacity" or not (obj["status"].get("queue") or {}):
+            return False
+        named = (obj["spec"].get("testbedRef") or {}).get("name") or _reservation(obj).get("testbed")
+        if named:
+            return bool(named == testbed)
+        fit = [t for t in self._testbeds.values() if t["spec"].get("default") and not self._unfit(obj, t)]
+        return bool(fit) and min(str(t["metadata"]["name"]) for t in fit) == testbed
 
     def _orphans(self, testbed: str) -> Iterator[Object]:
         owners = {d["metadata"]["uid"] for d in self._deployments}

@@ -59,11 +59,13 @@ class Cluster:
         judge: Callable[[str, Change], None],
     ) -> None:
         """`judge` hears of every change, with the name of who made it, before it is stored."""
-        self._loop, self._random, self.trace, self._judge = loop, rng, trace, judge
+        self._loop, self._random, self.trace, self.judge = loop, rng, trace, judge
         self._background: asyncio.TimerHandle | None = None
         self._context = copy_context()
         self.writer = "server"
         """Who is writing just now."""
+        self.faults: list[tuple[str, str, ApiError]] = []
+        """Errors to come, each once: part of the call's label, "before" or "after" the effect, the error."""
         self.core = ApiCore(
             clock=clock,
             new_uid=lambda: str(uuid.UUID(int=rng.getrandbits(128))),
@@ -75,7 +77,7 @@ class Cluster:
     def append(self, changes: Sequence[Change]) -> None:
         """The core's journal: called before a change is stored."""
         for change in changes:
-            self._judge(self.writer, change)
+            self.judge(self.writer, change)
 
     def do(self, writer: str, verb: Any, kind: Kind, namespace: str = "", name: str = "", **rest: Any) -> Any:
         """One call, at once and without faults. Raises `controller.kube.api.ApiError`."""
@@ -154,12 +156,14 @@ class SimApi:
         dice, weather, trace = self._dice, self._dice.weather, self._cluster.trace
         await dice.half_a_call()
         writes = verb not in ("get", "list")
-        label = f"{verb} {kind.kind} {namespace}/{name}" if kind is not LEASE else f"{verb} Lease"
+        name_of_new = rest["body"]["metadata"].get("name", "") if verb == "create" else ""
+        label = f"{verb} {kind.kind} {namespace}/{name or name_of_new}"
         if dice.falls(weather.refused):
             trace(self._life.name, "{}: refused", label)
             raise self._refused()
         if writes and verb != "create" and dice.falls(weather.conflict):
             raise Conflict(409, "Conflict", "the object has been modified (simulated)")
+        self._asked_for(label, "before")
         await self._maybe_die(label, "before")
         try:
             found = self._cluster.do(self._life.name, verb, kind, namespace, name, **rest)
@@ -172,12 +176,19 @@ class SimApi:
             trace.count("api writes")
             if kind is not LEASE:
                 trace(self._life.name, "{}", label)
+        self._asked_for(label, "after")
         await self._maybe_die(label, "after")
         await dice.half_a_call()
         if dice.falls(weather.unanswered):
             trace(self._life.name, "{}: done, but unanswered", label)
             raise Unreachable("the connection was cut (simulated)")
         return found
+
+    def _asked_for(self, label: str, when: str) -> None:
+        for fault in self._cluster.faults:
+            if fault[0] in label and fault[1] == when:
+                self._cluster.faults.remove(fault)
+                raise fault[2]
 
     async def _maybe_die(self, label: str, when: str) -> None:
         if self._dice.falls(self._dice.weather.crash):

@@ -90,7 +90,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.scenarios.soak", description=__doc__)
     parser.add_argument("--seeds", type=int, default=1000, metavar="N", help="how many (default: 1000)")
     parser.add_argument("--first", type=int, default=1, metavar="K", help="the first seed (default: 1)")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)"
+    )
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:

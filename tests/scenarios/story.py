@@ -196,7 +196,9 @@ class Story:
 
     def _roles(self) -> list[dict[str, Any]]:
         roles = []
-        for name in self._random.choice((("server",), ("client",), ("server", "client"), ("server", "client"))):
+        for name in self._random.choice(
+            (("server",), ("client",), ("server", "client"), ("server", "client"))
+        ):
             role: dict[str, Any] = {"name": name}
             if self._one_in(6):
                 role["hostnames"] = self._random.choice((["ann"], ["ann", "ben"]))
@@ -222,7 +224,9 @@ class Story:
 
     def _machines(self) -> list[str]:
         testbed = self._random.choice(TESTBEDS)
-        return [f"{testbed}-{i}" for i in sorted(self._random.sample(range(1, 8), self._random.randint(1, 3)))]
+        return [
+            f"{testbed}-{i}" for i in sorted(self._random.sample(range(1, 8), self._random.randint(1, 3)))
+        ]
 
     # ------------------------------------------------------------ compositions
 
@@ -254,7 +258,9 @@ class Story:
             (*("",) * 10, "time=5", "time=0", "builder-fails=1", "build-fails", "evaluation-fails")
         )
         directive = f"# simulate: {asked}\n" if asked else ""
-        return f"{directive}# revision {self._revision}\n{{ roles = {{ server = {{ }}; client = {{ }}; }}; }}\n"
+        return (
+            f"{directive}# revision {self._revision}\n{{ roles = {{ server = {{ }}; client = {{ }}; }}; }}\n"
+        )
 
     # ------------------------------------------------------------ testbeds
 
@@ -284,7 +290,10 @@ class Story:
                 ("capacity", {"nodes": self._random.choice((1, 3, 6, 12))}),
                 ("capacity", {"nodes": self._random.choice((6, 12)), "memory": None}),
                 ("suspend", self._random.random() < 0.3),
-                ("allowedNamespaces", {"from": self._random.choice(("All",) * 4 + ("None",)), "selector": None}),
+                (
+                    "allowedNamespaces",
+                    {"from": self._random.choice(("All",) * 4 + ("None",)), "selector": None},
+                ),
                 ("flavours", self._random.choice((["simulated"], None))),
                 ("lease", self._random.choice(({"default": "40s", "maximum": "2h"}, None))),
             )

@@ -53,6 +53,8 @@ class World:
         self.journal: list[Deed] = []
         self.breaches: list[str] = []
         self.on_breach: Callable[[str], None] = lambda what: None
+        self.on_collision: Callable[[Order, Record], None] = lambda order, other: None
+        """Hears of an order for a machine that carries another node's: a breach, if that node is still wanted."""
         self.listeners: list[Listener] = []
         self.needs_network: set[str] = set()
         """Flavours whose machines may only be booted on a prepared network."""
@@ -101,11 +103,12 @@ class World:
                 self._breach(f"{key} was booted while {other.order.key} is there")
         for other in self._of("place", order.machine):
             if other.alive(now) and other.order.key.node != key.node:
-                self._breach(f"{key} was booted on {order.machine}, where {other.order.key} is")
+                self.on_collision(order, other)
+                raise TestbedError("MachineTaken", f"{order.machine} still carries {other.order.owner.name}")
         self._booted[key] = order.digest
         self._keep("boot", str(key), order.digest)
         self._set(Record(order, flavour, since, now, self.policy.fate(order, pace)))
-        self._note("boot", str(key), f"{order.host} on {order.machine}")
+        self._note("boot", str(key), f"{order.owner.name} on {order.machine}, attempt {key.attempt}")
 
     def inform(self, key: MachineKey, information: str) -> None:
         """Push information to a running machine; raises `TestbedError` where it cannot be reached."""
@@ -119,7 +122,7 @@ class World:
             raise TestbedError("NotAnswering", f"{record.order.machine} does not answer")
         if record.pushed != information:
             self._set(replace(record, pushed=information))
-            self._note("inform", str(key), information)
+            self._note("inform", str(key), f"{record.order.owner.name} of its changed information")
 
     def release(self, node: str) -> bool:
         """End and forget the machines of a node; False while some are still on their way out."""
@@ -133,7 +136,7 @@ class World:
                     record, cut=min(record.cut, now), cut_by=record.cut_by or "released", leaving=now + lasts
                 )
                 self._set(record)
-                self._note("release", str(key))
+                self._note("release", str(key), record.order.owner.name)
             if record.leaving <= now:
                 self._remove(key)
         return not self._keys("node", node)
@@ -175,7 +178,6 @@ class World:
         now = self.now()
         for record in self._of("deployment", network.deployment):
             if record.flavour == network.flavour and record.leaving > now:
-                self._breach(f"the network of {network.deployment} was dismantled under {record.order.key}")
                 return False
         if network in self._networks:
             del self._networks[network]
@@ -191,12 +193,12 @@ class World:
         record = self._records[key]
         if record.alive(self.now()):
             self._set(replace(record, cut=self.now(), cut_by=why))
-            self._note("cut", str(key), why)
+            self._note("cut", str(key), f"{record.order.owner.name}: {why}")
 
     def lose(self, key: MachineKey) -> None:
         """End a machine and every trace of it, which no good testbed does."""
         self.refresh()
-        self._note("lose", str(key))
+        self._note("lose", str(key), self._records[key].order.owner.name)
         self._remove(key)
         self._booted.pop(key, None)  # who never saw it cannot know that it was there
 
