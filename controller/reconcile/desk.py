@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from controller.kube.api import Api, ApiError, Conflict, NotFound
+from controller.kube.api import Api, ApiError, Conflict, NotFound, Unreachable
 from controller.model.errors import NxcError
 from controller.model.kinds import Key, Kind
 from controller.model.meta import Object
 from controller.observe.metrics import Metrics
 from controller.runtime.feed import Feed
 from controller.runtime.recorder import Recorder
-from controller.runtime.store import Entry, Store
+from controller.runtime.store import Entry, Store, key_of
 
 FIELD_MANAGER = "nxc-controller"
 
@@ -68,7 +68,12 @@ class Desk:
 
     async def create(self, kind: Kind, obj: Object) -> None:
         """Create an object and take the answer into the store."""
-        made = await self.api.create(kind, obj)
+        try:
+            made = await self.api.create(kind, obj)
+        except Unreachable:
+            with suppress(ApiError):
+                await self.read(key_of(kind, obj))  # it may have been made all the same
+            raise
         self.metrics.writes.labels(kind.kind, "create").inc()
         self.feed.accept(kind, made)
 

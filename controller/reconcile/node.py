@@ -43,7 +43,7 @@ class NodeReconciler:
             written = entry.meta.resource_version != before
             again = planned.look_again.total_seconds() if planned.look_again is not None else None
             for action in planned.actions:
-                again = await self._do(key, node, backend, action, again, written=written)
+                again = await self._do(key, node, planned.status, backend, action, again, written=written)
         except NxcError as error:
             desk.problems[key] = error
             raise
@@ -93,6 +93,7 @@ class NodeReconciler:
         self,
         key: Key,
         node: Node,
+        planned: NodeStatus,
         backend: Backend | Refusal,
         action: plan.Action,
         again: float | None,
@@ -107,6 +108,7 @@ class NodeReconciler:
                 # A write that went through has just proved that the object is there; else ask.
                 if not written and not await self._desk.fresh(key, node.meta.uid):
                     return 0.0
+                self._see_that_it_is_free(node, planned)
                 if self._backends.shares_network(node.spec.flavour):
                     # It was made before the node was; an orphan's may have been swept away since.
                     await limited("make the network", backend.prepare(order.deployment))
@@ -118,6 +120,21 @@ class NodeReconciler:
                 if await limited("release the machine", backend.release(node.meta.uid, key)):
                     return 0.0
         return again
+
+    def _see_that_it_is_free(self, node: Node, status: NodeStatus) -> None:
+        """Two nodes may be told to stand on one machine, after a `create` whose answer was lost: one waits.
+
+        First comes whose machine was seen, then whose attempt began earlier.
+        """
+        mine = status.attempt
+        for other in self._desk.store.nodes_on(node.spec.testbed, node.spec.machine):
+            theirs = other.status.attempt
+            if other.meta.uid == node.meta.uid or mine is None or theirs is None:
+                continue
+            if theirs.seen or (theirs.started, other.meta.uid) < (mine.started, node.meta.uid):
+                raise NxcError(
+                    "MachineTaken", f"machine {node.spec.machine} is still that of node {other.meta.name}"
+                )
 
     def _measure(self, node: Node, after: NodeStatus) -> None:
         flavour, attempt = node.spec.flavour, after.attempt

@@ -51,6 +51,11 @@ def key_of(kind: Kind, obj: Object) -> Key:
     return Key(kind, (meta.get("namespace") or "") if kind.namespaced else "", meta.get("name", ""))
 
 
+def machine_key(testbed: str, machine: str) -> Key:
+    """What stands for a machine of a testbed among the things that objects refer to; no object has this key."""
+    return Key(TESTBED, testbed, machine)
+
+
 def newer(version: str, than: str) -> bool:
     """Whether a resource version is later than another (Kubernetes: they compare as integers since 1.35).
 
@@ -103,6 +108,11 @@ class Store:
         """The DeployedNodes that name a Deployment, by host."""
         found = [self._parsed(key) for key in self._users.get(deployment, ()) if key.kind is NODE]
         return sorted((n for n in found if isinstance(n, Node)), key=lambda node: node.spec.host)
+
+    def nodes_on(self, testbed: str, machine: str) -> list[Node]:
+        """The DeployedNodes whose place is a machine: one, but for moments of change."""
+        found = (self._parsed(key) for key in self._users.get(machine_key(testbed, machine), ()))
+        return [node for node in found if isinstance(node, Node)]
 
     def users(self, key: Key) -> tuple[Key, ...]:
         """The objects that refer to this one."""
@@ -204,6 +214,9 @@ def references(parsed: Parsed | None) -> frozenset[Key]:
             return frozenset({Key(COMPOSITION, parsed.meta.namespace, parsed.composition), testbed})
         case Node():
             deployment = Key(DEPLOYMENT, parsed.meta.namespace, parsed.spec.deployment)
-            return frozenset({deployment, Key(TESTBED, "", parsed.spec.testbed)})
+            spec = parsed.spec
+            return frozenset(
+                {deployment, Key(TESTBED, "", spec.testbed), machine_key(spec.testbed, spec.machine)}
+            )
         case _:
             return frozenset()
