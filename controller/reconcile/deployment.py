@@ -10,6 +10,7 @@ from controller.model.deployment import Deployment
 from controller.model.errors import Blame, NxcError
 from controller.model.kinds import (
     DEPLOYMENT_LABEL,
+    IN_USE_FINALIZER,
     MACHINE_FINALIZER,
     NAMESPACE,
     NETWORK_LABEL,
@@ -26,7 +27,7 @@ from controller.model.node import NodeSpec
 from controller.model.quantity import format_precise
 from controller.model.testbed import Testbed
 from controller.plan import deployment as plan
-from controller.plan.admission import Decision, Waiting
+from controller.plan.admission import Admitted, Decision, Waiting
 from controller.plan.testbed import Refusal, choose
 from controller.plan.wish import DeploymentWorld, Wish, lapsed, wish
 from controller.reconcile.backends import Backends, limited
@@ -58,8 +59,13 @@ class DeploymentReconciler:
         now = desk.clock()
         wanted = wish(world)
         decision = self._decide(key, world, wanted)
+        if isinstance(decision, Admitted) and isinstance(world.testbed, Testbed):
+            await self._claim(world.testbed)
         planned = plan.plan_deployment(world, wanted, decision, now)
-        leaving = any(isinstance(action, plan.RemoveFinalizer) for action in planned.actions)
+        # With the last finalizer goes the object: then nobody would read the status.
+        leaving = entry.meta.finalizers == (RESERVATION_FINALIZER,) and any(
+            isinstance(action, plan.RemoveFinalizer) for action in planned.actions
+        )
         if not leaving:
             entry = await desk.write_status(key, entry, planned.status.to_dict())
         if planned.status.reservation is not None:
@@ -143,6 +149,12 @@ class DeploymentReconciler:
             return None
         created = format_precise(deployment.meta.created) or ""
         return self._ledgers.request(key, testbed, (created, deployment.meta.uid), wanted.need)
+
+    async def _claim(self, testbed: Testbed) -> None:
+        """A testbed in use cannot go: nobody is let in before it has our finalizer."""
+        key = Key(TESTBED, "", testbed.meta.name)
+        if IN_USE_FINALIZER not in testbed.meta.finalizers:
+            await self._desk.set_finalizer(key, self._entry(key), IN_USE_FINALIZER, present=True)
 
     async def _act(self, key: Key, world: DeploymentWorld, planned: plan.DeploymentPlan) -> None:
         creating = any(isinstance(action, plan.CreateNode) for action in planned.actions)

@@ -20,6 +20,8 @@ from controller.reconcile.ledgers import Ledgers
 logger = logging.getLogger(__name__)
 
 PROBE_EVERY = 60.0
+LEAVING_EVERY = 5.0
+"""The same for one that is being deleted and still carries something of ours that nobody owns."""
 
 
 class TestbedReconciler:
@@ -39,20 +41,23 @@ class TestbedReconciler:
         testbed = entry.parsed
         self._ledgers.set_capacity(testbed)
         in_use = self._in_use(key)
-        if testbed.meta.deleting and not in_use:
-            if IN_USE_FINALIZER in testbed.meta.finalizers:
-                await desk.set_finalizer(key, entry, IN_USE_FINALIZER, present=False)
+        leaving = testbed.meta.deleting and not in_use
+        if leaving and IN_USE_FINALIZER not in testbed.meta.finalizers:
             return None
         problem: NxcError | None = None
-        seen = 0
+        seen = networks = 0
         for flavour, backend in self._backends.on(testbed).items():
             try:
                 await limited("answer a probe", backend.probe())
                 inventory = await limited("list what it carries", backend.inventory())
                 seen += len(inventory.machines)
+                networks += len(inventory.networks)
                 await self._sweep(backend, inventory, self._networks_wanted(testbed.meta.name, flavour))
             except NxcError as error:
                 problem = error
+        if leaving and problem is None and not seen and not networks:
+            await desk.set_finalizer(key, entry, IN_USE_FINALIZER, present=False)
+            return None
         kinds = frozenset(kind for kinds in self._backends.served_by.values() for kind in kinds)
         ledger = self._ledgers.of(testbed.meta.name)
         usage = Usage(ledger.nodes, ledger.memory, ledger.admitted, len(ledger.waiting), seen)
@@ -68,7 +73,7 @@ class TestbedReconciler:
         entry = await desk.write_status(key, entry, status)
         if in_use and not testbed.meta.deleting and IN_USE_FINALIZER not in testbed.meta.finalizers:
             await desk.set_finalizer(key, entry, IN_USE_FINALIZER, present=True)
-        return PROBE_EVERY
+        return LEAVING_EVERY if leaving else PROBE_EVERY
 
     def _in_use(self, key: Key) -> bool:
         """Whether a deployment holds something here, or a node stands here."""
