@@ -28,7 +28,7 @@ class Server:
         self.asked.append((request.method, request.path, dict(request.query), await request.read()))
         status, body, headers = self.answers.pop(0)
         if body == "hang":
-            await asyncio.sleep(5)
+            await asyncio.sleep(0.5)
         if isinstance(body, str):
             return web.Response(status=status, text=body, headers=headers)
         return web.json_response(body, status=status, headers=headers)
