@@ -149,7 +149,11 @@ class ApiCore:
     def resource(self, request: Request) -> Resource:
         """What a request is about. Raises ApiError 404 where nothing is served, 405 for a wrong verb."""
         resource = self.registry.find(request.group, request.version, request.plural)
-        if resource is None or (request.subresource and request.subresource not in resource.subresources):
+        if resource is None:
+            raise errors.no_such_path()
+        if request.subresource and request.subresource not in resource.subresources:
+            if resource.custom:
+                raise errors.not_found(resource.group, resource.plural, request.name)
             raise errors.no_such_path()
         if resource.namespaced != bool(request.namespace):
             everywhere = request.verb in ("list", "watch") and not request.name

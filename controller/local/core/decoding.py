@@ -73,6 +73,9 @@ def patched(
     problems = [errors.invalid_value(key, document.get(key), f"must be {expected}")
                 for key, expected in (("apiVersion", resource.api_version), ("kind", resource.kind))
                 if document.get(key) != expected]  # fmt: skip
+    if problems and not resource.custom:
+        found, version = document.get("kind"), document.get("apiVersion")
+        raise _bad_patch(document, f'no kind "{found}" is registered for version "{version}"')
     if problems:
         kind = str(document.get("kind") or "")
         raise errors.invalid(resource.group, kind, str(obj["metadata"].get("name") or ""), problems)

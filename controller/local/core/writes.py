@@ -100,7 +100,7 @@ class Writer:
             found = live["metadata"]["uid"]
             message = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {found}"
             raise errors.conflict(resource.group, resource.plural, request.name, message)
-        if metadata.get("resourceVersion", "0") == "0" and not resource.unconditional_update:
+        if metadata.get("resourceVersion", "") in ("", "0") and not resource.unconditional_update:
             cause = errors.invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
             raise errors.invalid(resource.group, resource.plural, request.name, [cause])
         return Result(self.replace(request, resource, live, obj), 200, warnings)
@@ -154,8 +154,6 @@ class Writer:
         applied, _ = decoding.check_applied(request.body, resource)
         wanted = applied["metadata"]
         wanted.setdefault("name", request.name)
-        if request.namespace:
-            wanted.setdefault("namespace", request.namespace)
         strategy = self.strategy(resource)
         if live is None:
             if wanted.get("uid"):
