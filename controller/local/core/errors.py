@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
@@ -33,12 +34,25 @@ class Cause:
 
 def quoted(value: Any) -> str:
     """A value as the server prints it in a message: strings quoted, everything else as compact JSON."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
-        value = int(value)
+    if isinstance(value, float):
+        return go_float(value)
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     except (TypeError, ValueError):
         return repr(value)
+
+
+def go_float(value: float) -> str:
+    """A double as Go's %v prints it: `2`, `0.5`, `1e+06`."""
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    if not isinstance(exponent, int):
+        return repr(value)  # not a number of JSON
+    power = len(digits) + exponent - 1
+    if -4 <= power < 6:
+        return f"{value:.{max(0, -exponent)}f}"
+    text = "".join(map(str, digits))
+    mantissa = f"{text[0]}.{text[1:]}" if len(text) > 1 else text
+    return f"{'-' if sign else ''}{mantissa}e{'-' if power < 0 else '+'}{abs(power):02d}"
 
 
 def required(field: str, detail: str = "") -> Cause:

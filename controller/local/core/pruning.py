@@ -67,7 +67,7 @@ def _prune_object(
         child = node.of_field(name) if node is not None else None
         if child is not None:
             kept = prune(each, child, dropped, prefix + name, old=before.get(name), embedded=child.embedded)
-        elif node is not None and node.additional is True:
+        elif node is not None and node.additional is not None:  # false, too: validation speaks of it
             kept = prune(each, None, dropped, prefix + name, old=before.get(name))
         elif keep:
             continue

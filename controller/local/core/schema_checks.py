@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+import orjson
+
 from controller.local.core.errors import Cause, forbidden_value, invalid_value, required, unsupported_value
 from controller.local.core.patterns import compile_pattern
 from controller.local.core.pruning import prune
@@ -38,8 +40,12 @@ REASONS = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "F
 
 def check(root: Node, path: str) -> list[Cause]:
     """Everything that makes `root` no structural schema; empty where it is one."""
-    causes = sorted(_structure(root, path, "root"), key=str)
-    if not causes:
+    # A false preserve-unknown-fields keeps the real server from reading the schema as a structural one at all.
+    readable = all(
+        node.raw.get("x-kubernetes-preserve-unknown-fields") is not False for _, node in walk(root, path)
+    )
+    causes = sorted(_structure(root, path, "root"), key=str) if readable else []
+    if readable and not causes:
         causes += _defaults(root, path, root=True)
     return causes + list(_definition(root, path, inside_meta=False, root=True))
 
@@ -67,7 +73,12 @@ def _structure(node: Node, path: str, level: str) -> Iterator[Cause]:
         yield invalid_value(f"{path}.x-kubernetes-embedded-resource", True, text)
     yield from _types(node, path, level)
     yield from _metadata(node, path, level)
-    yield from _nested_of(node, node, path, path)
+    for keyword, branch in node.branches():
+        if not _is_int_or_string(node, keyword):
+            yield from _nested(branch, f"{path}.{keyword}")
+    if level == "root":  # the real server asks for it there only
+        for keyword, branch in node.branches():
+            yield from _complete(branch, node, f"{path}.{keyword}", path)
     yield from _pattern(node, path)
 
 
@@ -107,13 +118,6 @@ def _metadata(node: Node, path: str, level: str) -> Iterator[Cause]:
             yield forbidden_value(where, text)
 
 
-def _nested_of(node: Node, spine: Node, path: str, spine_path: str) -> Iterator[Cause]:
-    """The value validations under `node`; `spine` is the structural node that they speak of."""
-    for keyword, branch in node.branches():
-        if not (node is spine and _is_int_or_string(node, keyword)):
-            yield from _nested(branch, spine, f"{path}.{keyword}", spine_path)
-
-
 def _is_int_or_string(node: Node, keyword: str) -> bool:
     """The two idioms for x-kubernetes-int-or-string: anyOf integer and string, or that as the first allOf."""
     if keyword.startswith("anyOf["):
@@ -123,24 +127,35 @@ def _is_int_or_string(node: Node, keyword: str) -> bool:
     return False
 
 
-def _nested(node: Node, spine: Node | None, path: str, spine_path: str) -> Iterator[Cause]:
-    if spine is None:
-        yield required(spine_path, f"because it is defined in {path}")
+def _nested(node: Node, path: str) -> Iterator[Cause]:
+    """Value validations under allOf, anyOf, oneOf or not may only validate."""
     for key, text in _NESTED_FORBIDDEN:
-        if node.raw.get(key) not in (None, "", False, [], ()):
+        value = node.raw.get(key)
+        if value not in (None, "", False, []) or (key == "default" and value is not None):
             yield forbidden_value(f"{path}.{key}", text)
     if "metadata" in node.properties:
         yield forbidden_value(f"{path}.properties[metadata]", "must not be specified in a nested context")
     yield from _pattern(node, path)
     for keyword, branch in node.branches():
-        yield from _nested(branch, spine, f"{path}.{keyword}", spine_path)
-    if spine is None:
-        return
+        yield from _nested(branch, f"{path}.{keyword}")
     if node.items is not None:
-        yield from _nested(node.items, spine.items, f"{path}.items", f"{spine_path}.items")
+        yield from _nested(node.items, f"{path}.items")
+    for name, child in node.properties.items():
+        yield from _nested(child, f"{path}.properties[{name}]")
+
+
+def _complete(node: Node, spine: Node | None, path: str, spine_path: str) -> Iterator[Cause]:
+    """What is validated must be declared too: `spine` is the structural node that `node` speaks of."""
+    if spine is None:
+        yield required(spine_path, f"because it is defined in {path}")
+        return
+    for keyword, branch in node.branches():
+        yield from _complete(branch, spine, f"{path}.{keyword}", spine_path)
+    if node.items is not None:
+        yield from _complete(node.items, spine.items, f"{path}.items", f"{spine_path}.items")
     for name, child in node.properties.items():
         below = f"{spine_path}.properties[{name}]"
-        yield from _nested(child, spine.properties.get(name), f"{path}.properties[{name}]", below)
+        yield from _complete(child, spine.properties.get(name), f"{path}.properties[{name}]", below)
 
 
 def _pattern(node: Node, path: str) -> Iterator[Cause]:
@@ -323,17 +338,16 @@ def _defaults(node: Node, path: str, *, root: bool = False) -> Iterator[Cause]:
         dropped: list[str] = []
         prune(node.default, node, dropped, embedded=node.embedded)
         if dropped:
-            yield invalid_value(f"{path}.default", node.default, "must not have unknown fields")
-        else:
-            found: list[Cause] = []
-            compile_check(node)(node.default, "", found, ABSENT)
-            for cause in found:
-                below = "" if cause.field == NOWHERE else f".{cause.field}"
-                yield replace(cause, field=f"{path}.default{below}")
+            shown = orjson.loads(orjson.dumps(node.default, option=orjson.OPT_SORT_KEYS))
+            yield invalid_value(f"{path}.default", shown, "must not have unknown fields")
+        found: list[Cause] = []
+        # As in the real server: a default of an int-or-string has to be of the type, where one is given.
+        compile_check(replace(node, int_or_string=False))(node.default, "", found, ABSENT)
+        for cause in found:
+            below = "" if cause.field in ("", NOWHERE) else f".{cause.field}"
+            yield replace(cause, field=f"{path}.default{below}")
     for name, child in node.properties.items():
         if not (root and name in META_FIELDS):
             yield from _defaults(child, f"{path}.properties[{name}]")
-    if isinstance(node.additional, Node):
-        yield from _defaults(node.additional, f"{path}.additionalProperties")
     if node.items is not None:
         yield from _defaults(node.items, f"{path}.items")

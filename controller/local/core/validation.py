@@ -149,7 +149,7 @@ def _string(raw: Any) -> Step:
     pattern = raw.get("pattern", "")
     matches = compile_pattern(pattern) if pattern else None
 
-    def step(value: str, path: str, causes: list[Cause], old: Any) -> int:
+    def step(value: str, path: str, causes: list[Cause], _: Any) -> int:
         if longest is not None and len(value) > longest:
             causes.append(errors.too_long(path, longest))
         elif shortest is not None and len(value) < shortest:
@@ -164,7 +164,7 @@ def _string(raw: Any) -> Step:
 def _format(form: str) -> Step:
     valid = FORMATS[form.replace("-", "")]
 
-    def step(value: str, path: str, causes: list[Cause], old: Any) -> int:
+    def step(value: str, path: str, causes: list[Cause], _: Any) -> int:
         if not valid(value):
             text = f"{path} in body must be of type {form}: {errors.quoted(value)}"
             causes.append(
@@ -182,30 +182,46 @@ def _number(raw: Any, types: tuple[str, ...], form: str) -> Step | None:
     if factor is None and highest is None and lowest is None and not native and types != ("integer",):
         return None
     span = _INT_RANGES.get(native or "int64") if types == ("integer",) else None
-    stated = f"{types[0]} with format {native}" if native else "".join(types[:1])
+    spelled = f"{types[0]} with format {native}" if native else "integer (default format)"
+    limits = (
+        ("MultipleOf value", factor),
+        ("Maximum boundary value", highest),
+        ("Minimum boundary value", lowest),
+    )
+    whole = types == ("integer",)
+    odd = [what for what, limit in limits if whole and limit is not None and not float(limit).is_integer()]
 
-    def step(value: int | float, path: str, causes: list[Cause], old: Any) -> int:
-        if span is not None and not span[0] <= value <= span[1]:
-            causes.append(_nowhere(f"Checked value must be of type {stated} in {path}"))
-        # Limits are doubles to the server; for an integer it cuts them to integers first.
-        cut: Callable[[float], int | float] = int if isinstance(value, int) else float
+    def cut(value: int | float, limit: float) -> int | float:
+        """Limits are doubles to the server; for an integer it cuts them to integers, unless they are odd there."""
+        return (
+            int(limit)
+            if isinstance(value, int) and (not whole or float(limit).is_integer())
+            else float(limit)
+        )
+
+    def step(value: int | float, path: str, causes: list[Cause], _: Any) -> int:
+        if span is not None and not (span[0] <= value <= span[1] and float(value).is_integer()):
+            causes.append(_nowhere(f"Checked value must be of type {spelled} in {path}"))
+        causes.extend(_nowhere(f"{what} must be of type {spelled} in {path}") for what in odd)
         if factor is not None:
-            unit = cut(factor)
+            unit = cut(value, factor)
             if unit <= 0:
-                text = f"factor MultipleOf declared for {path} must be positive: {go_number(unit)}"
+                text = f"factor MultipleOf declared for {path} must be positive: {_spelled(unit)}"
                 causes.append(errors.invalid_value(path, unit, text))
             elif not _is_multiple(value, unit):
-                causes.append(_invalid(path, value, f"should be a multiple of {go_number(unit)}"))
+                causes.append(_invalid(path, value, f"should be a multiple of {_spelled(unit)}"))
         if highest is not None:
-            top = cut(highest)
+            top = cut(value, highest)
             if value >= top if open_top else value > top:
                 relation = "less than" if open_top else "less than or equal to"
-                causes.append(_invalid(path, value, f"should be {relation} {go_number(top)}"))
+                shown = type(top)(value)
+                causes.append(_invalid(path, shown, f"should be {relation} {_spelled(top)}"))
         if lowest is not None:
-            bottom = cut(lowest)
+            bottom = cut(value, lowest)
             if value <= bottom if open_bottom else value < bottom:
                 relation = "greater than" if open_bottom else "greater than or equal to"
-                causes.append(_invalid(path, value, f"should be {relation} {go_number(bottom)}"))
+                shown = type(bottom)(value)
+                causes.append(_invalid(path, shown, f"should be {relation} {_spelled(bottom)}"))
         return 0
 
     return step
@@ -218,13 +234,8 @@ def _is_multiple(value: int | float, unit: int | float) -> bool:
     return math.isclose(quotient, round(quotient), rel_tol=1e-9, abs_tol=1e-9)
 
 
-def go_number(value: int | float) -> str:
-    """A number as Go's %v prints it: exponents from 1e+21 on, no trailing `.0`."""
-    if isinstance(value, float):
-        if value.is_integer() and abs(value) < 1e21:
-            return str(int(value))
-        return repr(value)
-    return str(value)
+def _spelled(value: int | float) -> str:
+    return errors.go_float(value) if isinstance(value, float) else str(value)
 
 
 def _array(node: Node) -> Step:
@@ -266,17 +277,22 @@ def _former(item: Any, old: Any, keys: tuple[str, ...]) -> Any:
 def _enum(allowed: list[Any]) -> Step:
     strings = frozenset(each for each in allowed if isinstance(each, str))
 
-    def step(value: Any, path: str, causes: list[Cause], old: Any) -> int:
+    def step(value: Any, path: str, causes: list[Cause], _: Any) -> int:
         if isinstance(value, str):
             if value in strings:
                 return 0
-        elif value is not None and any(same(value, each) for each in allowed):
+        elif value is not None and any(same(_converted(value, each), each) for each in allowed):
             return 0
         spoken = [each if isinstance(each, str) else errors.quoted(each) for each in allowed]
         causes.append(errors.unsupported_value(path, value, spoken))
         return 0
 
     return step
+
+
+def _converted(value: Any, allowed: Any) -> Any:
+    """A number as the server compares it: cut to an integer where the allowed value is one."""
+    return int(value) if isinstance(value, float) and type(allowed) is int else value
 
 
 def _object(node: Node) -> Step:
@@ -304,9 +320,7 @@ def _object(node: Node) -> Step:
                 causes.append(errors.invalid_value(path or NOWHERE, name, text))
             elif rest is not None:
                 count += rest(each, prefix + name, causes, former.get(name, ABSENT))
-        for name in required:
-            if name not in value:
-                causes.append(errors.required(prefix + name))
+        causes.extend(errors.required(prefix + name) for name in required if name not in value)
         return count
 
     return step
@@ -327,7 +341,7 @@ def _combinations(node: Node) -> Step | None:
             results.append((found, check(value, path, found, ABSENT)))
         return results
 
-    def step(value: Any, path: str, causes: list[Cause], old: Any) -> int:
+    def step(value: Any, path: str, causes: list[Cause], _: Any) -> int:
         count = 0
         subject = errors.quoted(path)
         if any_of:

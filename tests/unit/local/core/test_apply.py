@@ -284,8 +284,10 @@ def test_managed_fields_cannot_be_applied() -> None:
         ({"roles": [{"name": "a"}, {"name": "a"}]}, '.spec.roles: duplicate entries for key [name="a"]'),
         (
             {"roles": [{"count": 1}]},
-            '.spec.roles: element 0: associative list with keys has an element that omits all key fields ["name"] '
-            "(and doesn't have default values for any key fields)",
+            (
+                '.spec.roles: element 0: associative list with keys has an element that omits all key fields ["name"] '
+                "(and doesn't have default values for any key fields)"
+            ),
         ),
     ],
 )

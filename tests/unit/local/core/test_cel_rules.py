@@ -15,7 +15,10 @@ PROPERTIES: dict[str, Any] = {
     "d": {"type": "number"},
     "b": {"type": "boolean"},
     "s": {"type": "string"},
-    "l": {"type": "array", "items": {"type": "object", "properties": {"n": {"type": "string"}, "c": {"type": "integer"}}}},
+    "l": {
+        "type": "array",
+        "items": {"type": "object", "properties": {"n": {"type": "string"}, "c": {"type": "integer"}}},
+    },
     "ls": {"type": "array", "items": {"type": "string"}},
     "li": {"type": "array", "items": {"type": "integer"}},
     "m": {"type": "object", "additionalProperties": {"type": "string"}},
@@ -61,13 +64,15 @@ def broken(rule: str, spec: dict[str, Any], old: dict[str, Any] | None = None, *
         ("self.metadata.name == ''", 5, "undefined field 'metadata'"),
         ("self.free.x == 1", 10, "undefined field 'x'"),
         ("self.l.all(i, i.nope == 1)", 16, "undefined field 'nope'"),
-        ("self.l.map(i, i.n).exists(n, n == 1)", 32, "found no matching overload for '_==_' applied to '(string, int)'"),
+        ("self.l.map(i, i.n).exists(n, n == 1)", 32,
+         "found no matching overload for '_==_' applied to '(string, int)'"),
         ("self.s + 1 == 2", 8, "found no matching overload for '_+_' applied to '(string, int)'"),
         ("self.x == 1.0", 8, "found no matching overload for '_==_' applied to '(int, double)'"),
         ("self.x == null", 8, "found no matching overload for '_==_' applied to '(int, null)'"),
         ("self.x.size() == 1", 12, "found no matching overload for 'size' applied to 'int.()'"),
         ("self.x.y == 1", 7, "type 'int' does not support field selection"),
-        ("self.x.all(i, i == 1)", 5, "expression of type 'int' cannot be range of a comprehension (must be list, map, or dynamic)"),
+        ("self.x.all(i, i == 1)", 5,
+         "expression of type 'int' cannot be range of a comprehension (must be list, map, or dynamic)"),
         ("self.l.exists(i, i.n)", 19, "expected type 'bool' but found 'string'"),
         ("1 in self.ls", 3, "found no matching overload for '@in' applied to '(int, list(string))'"),
         ("foo(1) == 1", 4, "undeclared reference to 'foo' (in container '')"),
@@ -103,8 +108,8 @@ def test_a_rule_must_be_a_condition_and_its_message_a_text() -> None:
         ("self.x == 1", {"message": "a\nb"}, '.message: Invalid value: "a\\nb": must not contain line breaks'),
         ("self.x == 1", {"fieldPath": ".nope"}, '.fieldPath: Invalid value: ".nope": must be a valid path'),
         ("self.x == 1", {"reason": "Nope"},
-         '.reason: Unsupported value: "Nope": supported values: "FieldValueDuplicate", "FieldValueForbidden", '
-         '"FieldValueInvalid", "FieldValueRequired"'),
+         ('.reason: Unsupported value: "Nope": supported values: "FieldValueDuplicate", "FieldValueForbidden", '
+         '"FieldValueInvalid", "FieldValueRequired"')),
         ("self.x == 1", {"optionalOldSelf": True},
          ".optionalOldSelf: Invalid value: true: may not be set if oldSelf is not used in rule"),
         ("self == oldSelf", {"optionalOldSelf": True},
@@ -150,9 +155,11 @@ HOLDS: list[tuple[str, dict[str, Any]]] = [
     ("self.l.all(i, self.l.exists(j, i.n == j.n))", {"l": [{"n": "x"}, {"n": "y"}]}),
     ("self.l.all(self, self.n == 'x')", {"l": [{"n": "x"}]}),
     ("self.li.sum() == 3 && self.li.min() == 1 && self.li.max() == 2 && self.li.isSorted()", {"li": [1, 2]}),
-    ("self.ls.indexOf('a') == 1 && self.ls.lastIndexOf('a') == 2 && self.ls.join(',') == 'b,a,a'", {"ls": ["b", "a", "a"]}),
+    ("self.ls.indexOf('a') == 1 && self.ls.lastIndexOf('a') == 2 && self.ls.join(',') == 'b,a,a'",
+     {"ls": ["b", "a", "a"]}),
     ("self.s.split(',').size() == 2 && self.s.charAt(1) == ',' && self.s.indexOf('b') == 2", {"s": "a,b"}),
-    ("self.s.substring(1, 2) == 'B' && self.s.lowerAscii() == 'abé' && self.s.replace('B', 'x') == 'axé'", {"s": "aBé"}),
+    ("self.s.substring(1, 2) == 'B' && self.s.lowerAscii() == 'abé' && self.s.replace('B', 'x') == 'axé'",
+     {"s": "aBé"}),
     ("self.s.size() == 1 && size(self.s) == 1 && self.s == 'é'", {"s": "é"}),
     ("self.s.trim() == 'a' && self.s.startsWith(' ') && self.s.contains('a') && self.s.matches('^ a $')", {"s": " a "}),
     ("self.s.find('[0-9]+') == '12' && self.s.findAll('[0-9]').size() == 3", {"s": "a12b3"}),
@@ -187,10 +194,11 @@ def test_a_rule_that_holds(rule: str, spec: dict[str, Any]) -> None:
         ("1 % self.x == 1", {"x": 0}, 'Invalid value: "object": modulus by zero evaluating rule: 1 % self.x == 1'),
         ("9223372036854775807 + self.x > 0", {"x": 1},
          'Invalid value: "object": integer overflow evaluating rule: 9223372036854775807 + self.x > 0'),
-        ("self.li[1] == 1", {"li": []}, 'Invalid value: "object": index out of bounds: 1 evaluating rule: self.li[1] == 1'),
+        ("self.li[1] == 1", {"li": []},
+         'Invalid value: "object": index out of bounds: 1 evaluating rule: self.li[1] == 1'),
         ("self.either < 3", {"either": "a"},
-         "Invalid value: \"object\": 'no such overload': call arguments did not match a supported operator, function or "
-         "macro signature for rule: self.either < 3"),
+         ("Invalid value: \"object\": 'no such overload': call arguments did not match a supported operator, function "
+         "or macro signature for rule: self.either < 3")),
         ("int(self.s) == 1", {"s": "x"},
          "Invalid value: \"object\": type conversion error from 'string' to 'int' evaluating rule: int(self.s) == 1"),
         ("bool(self.s)", {"s": "x"},
@@ -200,13 +208,13 @@ def test_a_rule_that_holds(rule: str, spec: dict[str, Any]) -> None:
         ("self.li.min() == 1", {"li": []},
          'Invalid value: "object": min called on empty list evaluating rule: self.li.min() == 1'),
         ("url(self.s).getHost() == 'x'", {"s": "1Gi"},
-         'Invalid value: "object": URL parse error during conversion from string: parse "1Gi": invalid URI for request '
-         "evaluating rule: url(self.s).getHost() == 'x'"),
+         ('Invalid value: "object": URL parse error during conversion from string: parse "1Gi": invalid URI for '
+         "request evaluating rule: url(self.s).getHost() == 'x'")),
         ("quantity(self.s).asInteger() == 1", {"s": "1.5"},
          'Invalid value: "object": cannot convert value to integer evaluating rule: quantity(self.s).asInteger() == 1'),
         ("self.s.findAll('(a+)+').size() > 0", {"s": "x"},
-         "Invalid value: \"object\": this server cannot search for '(a+)+': it repeats a repetition evaluating rule: "
-         "self.s.findAll('(a+)+').size() > 0"),
+         ("Invalid value: \"object\": this server cannot search for '(a+)+': it repeats a repetition evaluating rule: "
+         "self.s.findAll('(a+)+').size() > 0")),
     ],
 )  # fmt: skip
 def test_a_rule_that_fails(rule: str, spec: dict[str, Any], problem: str) -> None:
@@ -314,8 +322,10 @@ def test_rules_are_not_evaluated_on_an_object_of_wrong_shape_and_that_is_said() 
     wrong = {"spec": {"x": "1"}}
     assert [str(cause) for cause in schema.problems(wrong)] == [
         'spec.x: Invalid value: "string": spec.x in body must be of type integer: "string"',
-        "<nil>: Invalid value: null: some validation rules were not checked because the object was invalid; "
-        "correct the existing errors to complete validation",
+        (
+            "<nil>: Invalid value: null: some validation rules were not checked because the object was invalid; "
+            "correct the existing errors to complete validation"
+        ),
     ]
 
 

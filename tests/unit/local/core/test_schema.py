@@ -37,8 +37,8 @@ def refused(properties: dict[str, Any], **spec: Any) -> list[str]:
         ),
         (
             {"type": "foo"},
-            'properties[a].type: Unsupported value: "foo": supported values: "array", "boolean", "integer", "number", '
-            '"object", "string"',
+            ('properties[a].type: Unsupported value: "foo": supported values: "array", "boolean", "integer", "number", '
+            '"object", "string"'),
         ),
         (
             {"type": "string", "anyOf": [{"type": "string"}]},
@@ -49,29 +49,25 @@ def refused(properties: dict[str, Any], **spec: Any) -> list[str]:
             "properties[a].allOf[0].description: Forbidden: must be empty to be structural",
         ),
         (
-            {"type": "object", "properties": {}, "oneOf": [{"properties": {"b": {"minLength": 1}}}]},
-            "properties[a].properties[b]: Required value: because it is defined in "
-            f"{ROOT}.properties[spec].properties[a].oneOf[0].properties[b]",
-        ),
-        (
             {"type": "object", "properties": {"b": {"type": "string"}}, "additionalProperties": {"type": "string"}},
             "properties[a].additionalProperties: Forbidden: additionalProperties and properties are mutual exclusive",
         ),
         ({"type": "array", "items": {"type": "string"}, "uniqueItems": True},
-         "properties[a].uniqueItems: Forbidden: uniqueItems cannot be set to true since the runtime complexity "
-         "becomes quadratic"),
+         ("properties[a].uniqueItems: Forbidden: uniqueItems cannot be set to true since the runtime complexity "
+         "becomes quadratic")),
         ({"$ref": "#/x", "type": "string"}, "properties[a].$ref: Forbidden: $ref is not supported"),
         ({"type": "object", "x-kubernetes-list-type": "set"},
          'properties[a].type: Invalid value: "object": must be array if x-kubernetes-list-type is specified'),
         ({"type": "array", "items": {"type": "object", "properties": {"n": {"type": "string"}}},
           "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["n"]},
-         "properties[a].items.properties[n].default: Required value: this property is in x-kubernetes-list-map-keys, "
-         "so it must have a default or be a required property"),
+         ("properties[a].items.properties[n].default: Required value: this property is in x-kubernetes-list-map-keys, "
+         "so it must have a default or be a required property")),
         ({"type": "array", "items": {"type": "object"}, "x-kubernetes-list-type": "map"},
-         "properties[a].x-kubernetes-list-map-keys: Required value: must not be empty if x-kubernetes-list-type is map"),
+         ("properties[a].x-kubernetes-list-map-keys: Required value: must not be empty if "
+          "x-kubernetes-list-type is map")),
         ({"type": "array", "items": {"type": "object"}, "x-kubernetes-list-type": "set"},
-         "properties[a].items.x-kubernetes-map-type: Invalid value: null: must be atomic as item of a list with "
-         "x-kubernetes-list-type=set"),
+         ("properties[a].items.x-kubernetes-map-type: Invalid value: null: must be atomic as item of a list with "
+         "x-kubernetes-list-type=set")),
         ({"type": "string", "x-kubernetes-preserve-unknown-fields": False},
          "properties[a].x-kubernetes-preserve-unknown-fields: Invalid value: false: must be true or undefined"),
         ({"type": "string", "default": 1},
@@ -86,10 +82,19 @@ def test_a_schema_that_is_not_structural_is_refused_naming_the_place(node: Any, 
     assert cause in refused({"a": node})
 
 
+def test_at_the_root_what_is_validated_must_be_declared() -> None:
+    with pytest.raises(SchemaError) as caught:
+        Structural.compile({"type": "object", "oneOf": [{"properties": {"b": {"minLength": 1}}}]})
+    assert str(caught.value) == (
+        f"{ROOT}.properties[b]: Required value: because it is defined in {ROOT}.oneOf[0].properties[b]"
+    )
+
+
 def test_a_bad_pattern_is_refused() -> None:
     (cause,) = refused({"a": {"type": "string", "pattern": "("}})
     assert cause.startswith(
-        'properties[a].pattern: Invalid value: "(": must be a valid regular expression, but isn\'t: error parsing regexp'
+        'properties[a].pattern: Invalid value: "(": must be a valid regular expression, '
+        "but isn't: error parsing regexp"
     )
 
 
@@ -132,7 +137,10 @@ PRUNED = compiled(
     {
         "known": {"type": "string"},
         "roles": {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}}}},
-        "labels": {"type": "object", "additionalProperties": {"type": "object", "properties": {"a": {"type": "string"}}}},
+        "labels": {
+            "type": "object",
+            "additionalProperties": {"type": "object", "properties": {"a": {"type": "string"}}},
+        },
         "any": {"type": "object", "additionalProperties": True},
         "free": {
             "type": "object", "x-kubernetes-preserve-unknown-fields": True,
