@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _UID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
-_GENERATED = re.compile(r"\b(gen-)[bcdfghjklmnpqrstvwxz2456789]{5}\b")
+_GENERATED = re.compile(r"\b(gen-|Bad-|gen\.)[bcdfghjklmnpqrstvwxz2456789]{5}\b")
 _VERSION_IN_TEXT = re.compile(r"((?:ResourceVersion|resourceVersion|resource version|current)[^0-9]{1,40})(\d+)")
 _TIMES = frozenset(("creationTimestamp", "deletionTimestamp", "lastTransitionTime", "time"))
 _AGE = re.compile(r"^(\d+[smhdy]|<unknown>|<invalid>)+$")
@@ -45,7 +45,7 @@ class Ranks:
     def normal(self, answer: Answer) -> Answer:
         body = self._value(answer.body, "", top=True)
         return Answer(
-            answer.code, answer.media_type, tuple(self._text(warning) for warning in answer.warnings), body
+            answer.code, answer.media_type, tuple(self.text(warning) for warning in answer.warnings), body
         )
 
     def _value(self, value: Any, key: str, *, top: bool = False) -> Any:
@@ -53,11 +53,9 @@ class Ranks:
             case dict() if value.get("kind") == "Table":
                 return self._table(value)
             case dict():
-                is_list = top and isinstance(value.get("items"), list)
-                shown = {name: self._value(entry, name) for name, entry in value.items()}
-                if is_list or "continue" in shown.get("metadata", {}) or shown.get("kind") == "Status":
-                    self._collection(shown)
-                return shown
+                if top and (isinstance(value.get("items"), list) or value.get("kind") == "Status"):
+                    value = {**value, "metadata": _of_collection(value.get("metadata"))}
+                return {self.text(name): self._value(entry, name) for name, entry in value.items()}
             case list():
                 entries = [self._value(entry, key) for entry in value]
                 if key == "managedFields":
@@ -72,34 +70,32 @@ class Ranks:
             return self.rank("version", value)
         if key in _TIMES:
             return "<time>"
-        return self._text(value)
+        return self.text(value)
 
-    def _text(self, text: str) -> str:
+    def text(self, text: str) -> str:
+        """A text with what only this server knows replaced."""
         text = _UID.sub(lambda found: self.rank("uid", found[0]), text)
         text = _GENERATED.sub(lambda found: self.rank("generated", found[0]), text)
         return _VERSION_IN_TEXT.sub(r"\1<version>", text)
 
-    def _collection(self, shown: dict[str, Any]) -> None:
-        """Lists carry the version of the whole server, which other clients raise as well."""
-        metadata = dict(shown.get("metadata") or {})
-        if "resourceVersion" in metadata:
-            metadata["resourceVersion"] = "<list>"
-        if metadata.get("continue"):
-            metadata["continue"] = "<continue>"
-        shown["metadata"] = metadata
-
     def _table(self, value: dict[str, Any]) -> dict[str, Any]:
-        metadata = {key: entry for key, entry in (value.get("metadata") or {}).items() if key != "resourceVersion"}
-        if metadata.get("continue"):
-            metadata["continue"] = "<continue>"
         return {
             "kind": "Table",
             "apiVersion": value["apiVersion"],
-            "metadata": metadata,
-            "columns": [(column["name"], column["type"], column["format"], column["priority"]) for column in value["columnDefinitions"] or []],
+            "metadata": _of_collection(value.get("metadata")),
+            "columns": [
+                [column[key] for key in ("name", "type", "format", "priority")]
+                for column in value["columnDefinitions"] or []
+            ],
             "rows": [[_aged(cell) for cell in row["cells"]] for row in value.get("rows") or []],
             "objects": [self._value(row.get("object"), "") for row in value.get("rows") or []],
         }
+
+
+def _of_collection(metadata: Any) -> dict[str, Any]:
+    """A list's metadata without its version, which is that of the whole server: other clients raise it, too."""
+    shown = {key: value for key, value in (metadata or {}).items() if key != "resourceVersion"}
+    return {**shown, "continue": "<continue>"} if shown.get("continue") else shown
 
 
 def _aged(cell: Any) -> Any:

@@ -99,7 +99,7 @@ def _unexpected(call: Call, local: Answer, real: Answer) -> list[str]:
 def _summary(server: Server) -> dict[str, tuple[bool, tuple[str, ...], int]]:
     """Of each object: whether it is going, who holds it, how many owners it has."""
     return {
-        key: (
+        server.ranks.text(key): (
             "deletionTimestamp" in obj["metadata"],
             tuple(obj["metadata"].get("finalizers", ())),
             len(obj["metadata"].get("ownerReferences", ())),
