@@ -31,4 +31,4 @@ def _load() -> ModuleType:
 _engine = _load()
 Program: Any = _engine.Program
 Context: Any = _engine.Context
-compile: Any = _engine.compile
+compile_program: Any = _engine.compile

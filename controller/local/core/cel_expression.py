@@ -74,7 +74,7 @@ def compile_expression(text: str, subject: Type, result: str) -> Expression:
     if len(text) > LONGEST:
         raise Refused(f"compilation failed: the expression is longer than {LONGEST} characters")
     try:
-        program = cel_engine.compile(text)
+        program = cel_engine.compile_program(text)
     except ValueError as error:
         raise Refused(f"compilation failed: {_reported(str(error))}") from error
     try:
@@ -93,11 +93,11 @@ def compile_expression(text: str, subject: Type, result: str) -> Expression:
     called = _called(term)
     own = {SIZED.get(name, name) for name in called} & FUNCTIONS.keys()
     if called & SHADOWED.keys():
-        program = cel_engine.compile(syntax.renamed(text, SHADOWED))
+        program = cel_engine.compile_program(syntax.renamed(text, SHADOWED))
     return Expression(
         text=text.strip(),
         program=program,
-        wide=cel_engine.compile(syntax.renamed(text, SIZED)) if "size" in called else program,
+        wide=cel_engine.compile_program(syntax.renamed(text, SIZED)) if "size" in called else program,
         context=cel_engine.Context(functions={name: _guarded(FUNCTIONS[name], said) for name in own}),
         said=said,
         reads=_reads(term, "self"),

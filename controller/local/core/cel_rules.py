@@ -202,6 +202,16 @@ def compile_rules(
     return Rules(node, tuple(own), compile_view(node, root=root), fields, rest, items, transitions)
 
 
+def check_defaults(rules: Rules, path: str, causes: list[Cause]) -> None:
+    """Append what the defaults of a schema at `path` break of its own rules."""
+    if rules.node.has_default and rules.node.default is not None:
+        rules.check(rules.node.default, None, f"{path}.default", causes)
+    for name, below in rules.fields.items():
+        check_defaults(below, f"{path}.properties[{name}]", causes)
+    if rules.items is not None:
+        check_defaults(rules.items, f"{path}.items", causes)
+
+
 def _rule(
     node: Node, raw: Mapping[str, Any], path: str, causes: list[Cause], *, root: bool, uncorrelated: str
 ) -> Rule | None:

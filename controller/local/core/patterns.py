@@ -27,7 +27,7 @@ def compile_pattern(expression: str) -> Callable[[str], bool]:
 
 def _extended(expression: str) -> Callable[[str], bool]:
     # JSON Schema has no inline flags, \A, \z, nor [[:alpha:]]; CEL's matches() has them, a little slower.
-    program = cel_engine.compile("text.matches(expression)")
+    program = cel_engine.compile_program("text.matches(expression)")
 
     def search(text: str) -> bool:
         return bool(program.execute({"text": text, "expression": expression}))

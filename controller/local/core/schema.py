@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from controller.local.core import listtypes, validation
-from controller.local.core.cel_rules import Rules, compile_rules
+from controller.local.core.cel_rules import Rules, check_defaults, compile_rules
 from controller.local.core.errors import Cause
 from controller.local.core.pruning import default, drop_nulls, prune
 from controller.local.core.schema_checks import check
@@ -64,6 +64,8 @@ class Structural:
         rules = None
         if not causes:  # rules are only worth compiling against a sound schema
             rules = compile_rules(root, path, causes, root=True)
+        if rules is not None and not causes:
+            check_defaults(rules, path, causes)
         if causes:
             raise SchemaError(list(dict.fromkeys(causes)))
         return cls(root, rules)

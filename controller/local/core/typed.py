@@ -124,10 +124,9 @@ class _Compare:
                             left.get(name, ABSENT), right.get(name, ABSENT), below, (*path, f"f:{name}")
                         )
                 return False
-        elif kind == "list" and shape.listed != "atomic" and shape.item is not None:
-            if (isinstance(old, list) and old) or (isinstance(new, list) and new):
-                self._lists(_grouped(old, shape), _grouped(new, shape), shape, path)
-                return False
+        elif kind == "list" and shape.listed != "atomic" and (_filled(old) or _filled(new)):
+            self._lists(_grouped(old, shape), _grouped(new, shape), shape, path)
+            return False
         self._leaf(old, new, path)
         return True
 
@@ -159,6 +158,10 @@ class _Compare:
                 if old:
                     self.compare(old[0], ABSENT, shape.item, below)
                 self.added.add(below)
+
+
+def _filled(value: Any) -> bool:
+    return isinstance(value, list) and bool(value)
 
 
 def merge(live: Any, applied: Any, shape: Shape) -> Any:

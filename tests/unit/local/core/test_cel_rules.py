@@ -336,3 +336,19 @@ def test_an_evaluation_that_would_take_for_ever_is_cut_short() -> None:
         'spec: Invalid value: "object": validation failed due to running out of cost budget, no further validation '
         "rules will be run"
     )
+
+
+def test_a_default_that_breaks_a_rule_is_refused() -> None:
+    field = {"type": "string", "x-kubernetes-validations": [{"rule": "self != 'bad'", "message": "is bad"}]}
+    outer = {"type": "object", "default": {"a": "bad"}, "properties": {"a": field}}
+    for properties, place in (
+        ({"a": {**field, "default": "bad"}}, "[a].default"),
+        ({"o": outer}, "[o].default.a"),
+    ):
+        with pytest.raises(SchemaError) as caught:
+            Structural.compile(
+                {"type": "object", "properties": {"spec": {"type": "object", "properties": properties}}}
+            )
+        assert str(caught.value) == (
+            f'spec.validation.openAPIV3Schema.properties[spec].properties{place}: Invalid value: "bad": is bad'
+        )
