@@ -66,6 +66,14 @@ def _protobuf_answers(_call: Call, local: Answer, real: Answer) -> tuple[Answer,
     return local, real
 
 
+def _time_of_scale(_call: Call, local: Answer, real: Answer) -> tuple[Answer, Answer]:
+    for answer in (local, real):
+        for entry in _managed_entries(answer.body):
+            if entry.get("subresource") == "scale":
+                entry.pop("time", None)
+    return local, real
+
+
 def _repeated_causes(_call: Call, local: Answer, real: Answer) -> tuple[Answer, Answer]:
     for answer in (local, real):
         details = answer.body.get("details") if isinstance(answer.body, dict) else None
@@ -154,6 +162,7 @@ DIFFERENCES = (
     Difference("What did not apply in a JSON patch", _json_patch_causes),
     Difference("The words of the JSON and YAML readers", _readers_words),
     Difference("Answers in protobuf", _protobuf_answers),
+    Difference("When somebody scaled", _time_of_scale),
     Difference("Causes told twice", _repeated_causes),
     Difference("Token Secrets of ServiceAccounts", _token_secrets),
     Difference("Core kinds that cannot be decoded", _undecodable_core_kinds),

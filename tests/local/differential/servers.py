@@ -84,10 +84,25 @@ class Server:
             while self._http.get(kind.collection(self.namespace)).status_code != 200:
                 assert time.monotonic() < end, f"{self.name} does not serve {kind.plural}"
                 time.sleep(0.1)
+        while not self._settled("v1.test.nxc.dev"):
+            assert time.monotonic() < end, f"{self.name} does not hand over the scratch kinds"
+            time.sleep(0.2)
         while self._http.get(f"{CONFIGMAPS.collection(self.namespace)}/kube-root-ca.crt").status_code != 200:
             if time.monotonic() > end:
                 break  # a server without it is fine
             time.sleep(0.1)
+
+    def _settled(self, group_version: str) -> bool:
+        """Whether custom resources are served by who serves CRDs (see tests.local.kubectl.serving)."""
+        found = []
+        for name in ("v1.apiextensions.k8s.io", group_version):
+            response = self._http.get(f"/apis/apiregistration.k8s.io/v1/apiservices/{name}")
+            if response.status_code != 200:
+                return not found  # no aggregation here; or no APIService for the new group yet
+            api = response.json()
+            conditions = {c["type"]: c["status"] for c in api.get("status", {}).get("conditions", [])}
+            found.append((api["spec"].get("service"), conditions.get("Available")))
+        return found[0] == found[1]
 
     def clear(self) -> None:
         """Leave nothing for the next sequence."""
