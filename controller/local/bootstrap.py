@@ -19,15 +19,33 @@ RESERVED_MEMORY = 1 << 30
 
 
 def install(core: ApiCore) -> None:
-    """Create what is missing and bring the CRDs up to date; everything else that exists is left as it is.
+    """Create what is missing, and bring CRDs and default roles up to date; all else that exists is left alone.
 
     Raises `ApiError` as any write does.
     """
     for document in shipped.crds():
         apply(core, document)
     core.settle()
-    for document in [*bootstrap_objects(), _namespace(), local_testbed()]:
+    for document in bootstrap_objects():
+        if document.get("aggregationRule"):
+            document = {
+                key: value for key, value in document.items() if key != "rules"
+            }  # `upkeep` fills them in
+        if not _is_kept(core, document):
+            apply(core, document)
+    for document in (_namespace(), local_testbed()):
         create(core, document)
+
+
+def _is_kept(core: ApiCore, document: Object) -> bool:
+    """Whether the administrator took this default role or binding over.
+
+    Source: https://kubernetes.io/docs/reference/access-authn-authz/rbac/#auto-reconciliation
+    """
+    found = core.registry.by_api_version(document["apiVersion"], document["kind"])
+    stored = core.storage.get(found.storage, "", document["metadata"]["name"]) if found is not None else None
+    annotations = (stored or {}).get("metadata", {}).get("annotations") or {}
+    return bool(annotations.get("rbac.authorization.kubernetes.io/autoupdate") == "false")
 
 
 def create(core: ApiCore, document: Object) -> None:

@@ -18,7 +18,9 @@ DEFAULT_BYTES = 16 << 20
 
 
 class Encoder:
-    """A cache of serialised objects, bounded in bytes; the least recently used go first."""
+    """A cache of serialised objects, bounded in bytes; the least recently used go first.
+
+    It keeps each object alive as well, so that what is replaced must be forgotten."""
 
     def __init__(self, limit: int = DEFAULT_BYTES) -> None:
         self._limit = limit
@@ -41,6 +43,12 @@ class Encoder:
             _, (_, dropped) = self._kept.popitem(last=False)
             self._used -= len(dropped)
         return data
+
+    def forget(self, obj: Object) -> None:
+        """Give up the bytes of an object that another has replaced."""
+        found = self._kept.pop(id(obj), None)
+        if found is not None:
+            self._used -= len(found[1])
 
     def encode_list(self, answer: Object) -> bytes:
         """A list object, joined from the bytes of its items."""

@@ -42,6 +42,9 @@ class Metrics:
             registry=self._registry,
         )
 
+        self._children: dict[tuple[str, str, str, str, str, int], tuple[Counter, Histogram]] = {}
+        """Looking a child up by its labels costs more than counting."""
+
     def served(
         self,
         *,
@@ -54,9 +57,14 @@ class Metrics:
         seconds: float,
     ) -> None:
         """Count one answered request; names must come from the registry, never from a client's free text."""
-        self._requests.labels(verb, group, version, resource, subresource, str(code)).inc()
+        key = (verb, group, version, resource, subresource, code)
+        found = self._children.get(key)
+        if found is None:
+            counter = self._requests.labels(verb, group, version, resource, subresource, str(code))
+            found = self._children[key] = (counter, self._seconds.labels(verb, group, resource))
+        found[0].inc()
         if verb != "WATCH":
-            self._seconds.labels(verb, group, resource).observe(seconds)
+            found[1].observe(seconds)
 
     def render(self) -> bytes:
         """The Prometheus text format."""

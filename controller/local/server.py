@@ -31,6 +31,7 @@ from controller.local.certificates import (
 )
 from controller.local.core.api import ApiCore
 from controller.local.core.errors import ApiError
+from controller.local.core.storage import Change
 from controller.local.documents import Documents
 from controller.local.encoding import Encoder
 from controller.local.errors import LocalError
@@ -40,6 +41,7 @@ from controller.local.metrics import Metrics
 from controller.local.reviews import reviewer
 from controller.local.sqlite import Database
 from controller.local.state import StateDirectory
+from controller.local.upkeep import Aggregation, expire_events
 from controller.local.watching import Watches
 
 log = logging.getLogger(__name__)
@@ -47,8 +49,11 @@ log = logging.getLogger(__name__)
 ADMINISTRATOR = "nxc-admin"
 RETRY_SECONDS = 5.0
 """How long background work rests after the disk refused it."""
+EVENT_CHECK = 300.0
 CERTIFICATE_CHECK = 12 * 3600.0
 STOP_SECONDS = 3.0
+WINDOW = 2048
+"""Changes that each resource remembers for watches; most of a busy server's memory."""
 KEEPALIVE_SECONDS = 300.0
 """Longer than client-go keeps an idle connection (90 s), so that the client is the one who closes."""
 LONGEST_LINE = 64 << 10
@@ -98,6 +103,7 @@ class Server:
         self._tasks: list[asyncio.Task[None]] = []
         self._runner: web.ServerRunner | None = None
         self._context: ssl.SSLContext | None = None
+        self._aggregation = Aggregation(core)
         self.watches = Watches(_watch_limit(settings.max_watches))
         self.url = ""
         self.started_at = 0
@@ -134,6 +140,7 @@ class Server:
                 root_ca=authority.pem.decode(),
                 admit=gate.admit,
                 review=reviewer(gate.authorizer, lambda: tokens),
+                window=WINDOW,
             )
             tokens = Tokens(
                 signing_key(directory.path),
@@ -143,6 +150,7 @@ class Server:
             )
             core.load(*database.load())
             gate.attach(core.storage)
+            core.storage.observers.append(functools.partial(_forget_previous, encoder))
             server = cls(settings, directory, database, authority, core)
             await server._open(listener, encoder, gate, tokens)
         except (ApiError, ValueError) as error:
@@ -158,6 +166,7 @@ class Server:
         core.bootstrap()
         install(core)
         core.settle()
+        self._aggregation.settle()
         host, port = listener.getsockname()[:2]
         self.url = f"https://{_reachable(settings.bind)}:{port}"
         edge = Edge(
@@ -190,6 +199,7 @@ class Server:
         self._tasks = [
             asyncio.create_task(self._background(), name="background work"),
             asyncio.create_task(self._renew(), name="certificate renewal"),
+            asyncio.create_task(self._expire(), name="event expiry"),
         ]
 
     async def stop(self) -> None:
@@ -209,6 +219,7 @@ class Server:
             try:
                 while self.core.step():
                     await asyncio.sleep(0)  # requests go in between
+                self._aggregation.settle()
             except ApiError as error:
                 log.warning("background work rests for %.0f s: %s", RETRY_SECONDS, error.message)
                 await asyncio.sleep(RETRY_SECONDS)
@@ -219,6 +230,15 @@ class Server:
                 continue
             await self._work.wait()
             self._work.clear()
+
+    async def _expire(self) -> None:
+        """Events are news, not history."""
+        while True:
+            await asyncio.sleep(EVENT_CHECK)
+            try:
+                expire_events(self.core, _clock())
+            except ApiError as error:
+                log.warning("old events could not be deleted: %s", error.message)
 
     async def _renew(self) -> None:
         """A server that runs for months serves a fresh certificate to new connections."""
@@ -267,6 +287,11 @@ def _listen(settings: Settings) -> socket.socket:
         raise LocalError(f"cannot listen on {where}: {error}; choose with --bind and --port") from error
     listener.setblocking(False)
     return listener
+
+
+def _forget_previous(encoder: Encoder, change: Change) -> None:
+    if change.previous is not None:
+        encoder.forget(change.previous)
 
 
 def _reachable(bind: str) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 from controller.local.errors import LocalError
 from controller.local.server import Server, Settings
 from controller.local.state import default_directory
+from controller.observe.logging import configure
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="%(default)s; 0: any free one")
     parser.add_argument("--no-operator", action="store_true", help="start the API server alone")
     parser.add_argument("--verbose", action="store_true", help="log every request")
+    parser.add_argument("--log-format", choices=("text", "json"), default="text", help=argparse.SUPPRESS)
     parser.add_argument("--faults", action="store_true", help=argparse.SUPPRESS)
 
 
@@ -69,10 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal; 0 after a clean stop, 1 with a sentence on standard error otherwise."""
-    started = time.monotonic()
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
+    configure(level="warning", style=args.log_format)
     logging.getLogger("controller.local").setLevel(logging.DEBUG if args.verbose else logging.INFO)
     state = args.state.expanduser().absolute()
     settings = Settings(
@@ -83,13 +82,13 @@ def run(args: argparse.Namespace) -> int:
         faults=args.faults,
     )
     try:
-        return asyncio.run(_serve(settings, operator=not args.no_operator, started=started))
+        return asyncio.run(_serve(settings, operator=not args.no_operator))
     except LocalError as error:
         print(f"nxc-controller up: {error}", file=sys.stderr)
         return 1
 
 
-async def _serve(settings: Settings, *, operator: bool, started: float) -> int:
+async def _serve(settings: Settings, *, operator: bool) -> int:
     stop = asyncio.Event()
     child = Operator(settings) if operator else None
     _on_signals(stop, child)
@@ -104,7 +103,7 @@ async def _serve(settings: Settings, *, operator: bool, started: float) -> int:
         if child is not None:
             await child.start()
             await child.ready(server)
-        _say(server.url, settings, time.monotonic() - started)
+        _say(server.url, settings, _age())
         watching = asyncio.create_task(child.keep()) if child is not None else None
         await stop.wait()
         if watching is not None:
@@ -137,6 +136,12 @@ def _is_loopback(bind: str) -> bool:
         return ipaddress.ip_address(bind).is_loopback
     except ValueError:
         return bind == "localhost"
+
+
+def _age() -> float:
+    """Seconds since the kernel started this process, imports and all (proc(5): field 22, in clock ticks)."""
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def _say(url: str, settings: Settings, seconds: float) -> None:
@@ -172,6 +177,8 @@ class Operator:
                 "run",
                 "--kubeconfig",
                 str(self._settings.kubeconfig),
+                "--identity",
+                f"up-{os.uname().nodename}",  # one operator per state: a restart need not wait for its own Lease
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=handle,
                 stderr=handle,

@@ -41,6 +41,15 @@ def test_an_object_larger_than_the_cache_is_served() -> None:
     assert orjson.loads(encoder.encode(big("a"))) == big("a")
 
 
+def test_a_replaced_object_is_forgotten() -> None:
+    encoder = Encoder()
+    old = big("a")
+    encoder.encode(old)
+    encoder.forget(old)
+    encoder.forget(old)
+    assert (encoder._used, len(encoder._kept)) == (0, 0)
+
+
 def test_lists_and_events_are_what_json_would_be() -> None:
     encoder = Encoder()
     document = {
