@@ -64,23 +64,25 @@ def patched(
     document: Any, request: Request, resource: Resource, strategy: Strategy, live: Object
 ) -> tuple[Object, tuple[str, ...]]:
     """The object that a patch made of `live`, completed with defaults, and the warnings to give."""
+    # Of a Secret only the patch is quoted: who may patch it may not be allowed to read it.
+    quoted = request.body if (resource.group, resource.plural) == ("", "secrets") else document
     if not isinstance(document, dict):
-        raise _bad_patch(document, "the patched document is not an object")
+        raise _bad_patch(quoted, "the patched document is not an object")
     try:
         obj, unknown = complete(document, resource, strategy, live)
     except UndecodableError as error:
-        raise _bad_patch(document, str(error)) from None
+        raise _bad_patch(quoted, str(error)) from None
     problems = [errors.invalid_value(key, document.get(key), f"must be {expected}")
                 for key, expected in (("apiVersion", resource.api_version), ("kind", resource.kind))
                 if document.get(key) != expected]  # fmt: skip
     if problems and not resource.custom:
         found, version = document.get("kind"), document.get("apiVersion")
-        raise _bad_patch(document, f'no kind "{found}" is registered for version "{version}"')
+        raise _bad_patch(quoted, f'no kind "{found}" is registered for version "{version}"')
     if problems:
         kind = str(document.get("kind") or "")
         raise errors.invalid(resource.group, kind, str(obj["metadata"].get("name") or ""), problems)
     if request.field_validation == "Strict" and (unknown or request.duplicates):
-        raise _bad_patch(document, _strict(request.duplicates, unknown))
+        raise _bad_patch(quoted, _strict(request.duplicates, unknown))
     return obj, field_warnings(request, resource, unknown)
 
 
