@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from controller.local.core.api import MERGE_PATCH, STRATEGIC_MERGE_PATCH, Request
 from controller.local.core.errors import ApiError
-
 from tests.unit.local.core.cluster import Cluster
 
 
