@@ -102,8 +102,9 @@ async def _serve(settings: Settings, *, operator: bool) -> int:
     try:
         if child is not None:
             await child.start()
-            await child.ready(server)
-        _say(server.url, settings, _age())
+            await child.ready(server, stop)
+        if not stop.is_set():
+            _say(server.url, settings, _age())
         watching = asyncio.create_task(child.keep()) if child is not None else None
         await stop.wait()
         if watching is not None:
@@ -188,8 +189,11 @@ class Operator:
         finally:
             os.close(handle)
 
-    async def ready(self, server: Server) -> None:
-        """Wait until the operator holds its Lease; raises `LocalError` when it ends first or takes too long."""
+    async def ready(self, server: Server, stop: asyncio.Event) -> None:
+        """Wait until the operator holds its Lease, or `stop`.
+
+        Raises `LocalError` when it ends first or takes too long.
+        """
         assert self._process is not None
         deadline = time.monotonic() + OPERATOR_SECONDS
         while time.monotonic() < deadline:
@@ -197,7 +201,7 @@ class Operator:
                 raise LocalError(
                     f"the operator ended with code {self._process.returncode}: {self._last_words()}"
                 )
-            if _holds_lease(server):
+            if stop.is_set() or _holds_lease(server):
                 return
             await asyncio.sleep(0.05)
         raise LocalError(f"the operator did not answer within {OPERATOR_SECONDS:.0f} s; see {self._log}")

@@ -111,14 +111,14 @@ class LocalThread:
 
 
 class LocalProcess:
-    """`nxc-controller up --no-operator` as a real process, to be killed and started again."""
+    """`nxc-controller up` as a real process, to be killed and started again; by default without the operator."""
 
-    def __init__(self, directory: Path, *arguments: str) -> None:
+    def __init__(self, directory: Path, *arguments: str, operator: bool = False) -> None:
         self.directory = directory
         self.state = directory / "state"
         self.kubeconfig = directory / "kubeconfig"
         self.log = directory / "log"
-        self._arguments = arguments
+        self._arguments = arguments if operator else ("--no-operator", *arguments)
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -146,7 +146,7 @@ class LocalProcess:
         where = ["--state", str(self.state), "--kubeconfig", str(self.kubeconfig), "--port", "0"]
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-c", code, *where, "--no-operator", *self._arguments, *more],
+                [sys.executable, "-c", code, *where, *self._arguments, *more],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=Path(__file__).parents[2],
