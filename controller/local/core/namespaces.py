@@ -160,10 +160,11 @@ class Namespaces:
             (SERVICE_ACCOUNTS, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT}})
         ]
         if self._root_ca:
-            body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": ROOT_CA}}
+            body: Object = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": ROOT_CA}}
             wanted.append((CONFIG_MAPS, {**body, "data": {"ca.crt": self._root_ca}}))
         for storage, body in wanted:
-            if self._storage.get(storage, namespace, body["metadata"]["name"]) is None:
+            metadata: Object = body["metadata"]
+            if self._storage.get(storage, namespace, metadata["name"]) is None:
                 resource = self._registry.serving(storage)
                 assert resource is not None
                 request = Request(

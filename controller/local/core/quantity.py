@@ -22,7 +22,7 @@ def parse_quantity(text: str) -> Fraction | None:
         return None
     number, suffix, exponent = Fraction(match[1]), match[2] or "", match[3]
     if exponent is not None:
-        return number * Fraction(10) ** int(exponent)
+        return number * Fraction(f"1e{exponent}")
     if suffix in _BINARY:
-        return number * 1024 ** (_BINARY.index(suffix) + 1)
-    return number * Fraction(10) ** _DECIMAL[suffix]
+        return number * (1 << 10 * (_BINARY.index(suffix) + 1))
+    return number * Fraction(f"1e{_DECIMAL[suffix]}")

@@ -70,7 +70,7 @@ class _LabelParser:
         self._position = 0
 
     def parse(self) -> list[Requirement]:
-        requirements = []
+        requirements: list[Requirement] = []
         while True:
             word = self._peek()
             if word != "!" and (word in _SYMBOLS or not word):

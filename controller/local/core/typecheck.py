@@ -124,7 +124,7 @@ def _at(path: str, text: str) -> str:
 def _scalar_error(value: Any, expected: str) -> str:
     if value is None:
         return ""
-    kind = bool if isinstance(value, bool) else type(value)
+    kind: type = type(value)
     if expected == "numeric" and kind not in (int, float):
         return f"expected numeric (int or float), got {go_type(value)}"
     if expected == "string" and kind is not str:
