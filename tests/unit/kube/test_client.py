@@ -10,7 +10,7 @@ from kubernetes.aio.client import Configuration
 
 from controller.kube import client as module
 from controller.kube.api import AlreadyExists, ApiError, Conflict, Forbidden, NotFound, Unreachable
-from controller.kube.client import Client, path
+from controller.kube.client import Client, environment_proxy, path
 from controller.model.kinds import DEPLOYMENT, NODE, SECRET, TESTBED
 
 
@@ -131,3 +131,29 @@ async def test_a_server_that_does_not_answer_is_given_up(server, monkeypatch):
     made.will(200, "hang")
     with pytest.raises(Unreachable, match="did not answer"):
         await client.get(DEPLOYMENT, "lab", "web")
+
+
+def test_the_proxy_of_the_environment_counts_unless_the_host_is_excepted(monkeypatch):
+    for name in (
+        "http_proxy",
+        "https_proxy",
+        "no_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+        "all_proxy",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    assert environment_proxy("https://api.example.org:6443") is None
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.org:3128")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,.internal")
+    assert environment_proxy("https://api.example.org:6443") == "http://proxy.example.org:3128"
+    assert environment_proxy("https://127.0.0.1:6443") is None
+    assert environment_proxy("https://api.internal") is None
+
+
+async def test_netrc_and_environment_are_not_read_for_every_request(server, monkeypatch):
+    made, client = server
+    monkeypatch.setattr("aiohttp.client.netrc_from_env", lambda: pytest.fail("read ~/.netrc"))
+    made.will(200, {"kind": "Namespace"})
+    await client.get(TESTBED, "", "local")
