@@ -104,6 +104,19 @@ def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
     return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
 
 
+class _NoEssence(kopf.DiffBaseStorage):
+    """For change handlers kopf would copy every object of every event, deeply; there are none here."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence({})
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+
 def _settings(namespaces: Sequence[str]) -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
@@ -113,5 +126,6 @@ def _settings(namespaces: Sequence[str]) -> kopf.OperatorSettings:
     settings.watching.chunk_size = 500
     settings.scanning.disabled = bool(namespaces)
     settings.persistence.finalizer = "nxc.dev/kopf"  # never written; named so that it would be known
+    settings.persistence.diffbase_storage = _NoEssence()
     settings.process.ultimate_exiting_timeout = None  # it would kill the whole process
     return settings
