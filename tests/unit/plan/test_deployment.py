@@ -178,7 +178,7 @@ def test_a_new_image_restarts_every_node_at_once_by_default_and_ready_ends_at_on
     of, nodes = settled()
     planned = plan(of, nodes=nodes, web=composition(image="sha256:b"))
     assert kinds(planned) == [UpdateNode] * 3
-    assert condition(planned, "Ready") == ("False", "NodesMissing")
+    assert condition(planned, "Ready") == ("False", "NodesStarting")
     assert condition(planned, "UpToDate") == ("False", "Waiting")
 
 
