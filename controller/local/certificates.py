@@ -221,6 +221,11 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
+def valid_for(directory: Path) -> set[str]:
+    """The names and addresses that the server's certificate in `directory` is valid for."""
+    return _names(_load_certificate(directory / "server.crt"))
+
+
 def _names(certificate: x509.Certificate) -> set[str]:
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

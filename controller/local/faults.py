@@ -40,7 +40,7 @@ class Switches:
     conflict: float = 0.0
     """409 on update and patch."""
     gone: float = 0.0
-    """410 on list with a version and on watch."""
+    """410: of a list as the answer, of a watch, as from the real server, as its only event."""
     drop: float = 0.0
     """The watch ends without a word before this event."""
     expire: float = 0.0
@@ -94,8 +94,11 @@ class Faults:
         self.switches = switches
         self._dice = random.Random(switches.seed)  # noqa: S311
 
-    async def strike(self, target: Target, verb: str) -> ApiError | None:
-        """Wait, raise `ApiError` instead of an answer, or return one to raise once the write is carried out."""
+    async def strike(self, target: Target, verb: str, *, versioned: bool = True) -> ApiError | None:
+        """Wait, raise `ApiError` instead of an answer, or return one to raise once the write is carried out.
+
+        `versioned`: a list asks for a resourceVersion or goes on with a continue token; only then can it be gone.
+        """
         switches = self.switches
         if switches.plurals and target.plural not in switches.plurals:
             return None
@@ -105,7 +108,7 @@ class Faults:
             raise errors.too_many_requests("the server has received too many requests", switches.retry_after)
         if verb in ("update", "patch") and self.hit(switches.conflict):
             raise errors.conflict(target.group, target.plural, target.name)
-        if verb in ("list", "watch") and self.hit(switches.gone):
+        if verb == "list" and versioned and self.hit(switches.gone):
             raise errors.expired("too old resource version: 1 (2)")
         if self.hit(switches.unavailable):
             error = self._dice.choice(
@@ -118,7 +121,9 @@ class Faults:
 
     def bend(self, source: Source, target: Target) -> Source:
         """The same watch, with its events doubled, dropped or cut as the switches say at each moment."""
-        return _Bent(self, source, target)
+        switches = self.switches
+        spared = bool(switches.plurals) and target.plural not in switches.plurals
+        return _Bent(self, source, target, gone=not spared and self.hit(switches.gone))
 
     def hit(self, rate: float) -> bool:
         """Throw the dice."""
@@ -126,10 +131,11 @@ class Faults:
 
 
 class _Bent:
-    def __init__(self, faults: Faults, source: Source, target: Target) -> None:
+    def __init__(self, faults: Faults, source: Source, target: Target, *, gone: bool) -> None:
         self._faults = faults
         self._source = source
         self._target = target
+        self._gone = gone
 
     @property
     def on_ready(self) -> Callable[[], None] | None:
@@ -149,6 +155,9 @@ class _Bent:
 
     def take(self, limit: int = 1000) -> list[Event]:
         switches, hit = self._faults.switches, self._faults.hit
+        if self._gone:
+            self.close()
+            return [_too_old(0)]
         events = self._source.take(limit)
         if switches.plurals and self._target.plural not in switches.plurals:
             return events
@@ -160,8 +169,7 @@ class _Bent:
                     return bent
                 if hit(switches.expire):
                     self.close()
-                    status = errors.expired("too old resource version: 1 (2)").status()
-                    return [*bent, Event("ERROR", status, event.resource_version)]
+                    return [*bent, _too_old(event.resource_version)]
                 if hit(switches.double):
                     bent.append(event)
             bent.append(event)
@@ -172,3 +180,7 @@ class _Bent:
 
     def close(self) -> None:
         self._source.close()
+
+
+def _too_old(version: int) -> Event:
+    return Event("ERROR", errors.expired("too old resource version: 1 (2)").status(), version)

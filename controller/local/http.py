@@ -89,6 +89,7 @@ class Edge:
         self._faults = faults
         self._dice = random.Random()  # noqa: S311  # spreads time-outs, guards nothing
         self._inflight = 0
+        metrics.inflight.set_function(lambda: self._inflight)
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         record = Record()
@@ -154,7 +155,10 @@ class Edge:
         if target.subresource in resource.subresources:
             record.subresource = target.subresource
         representation = negotiation.for_objects(request.headers.get("Accept", ""))
-        late = await self._faults.strike(target, verb) if self._faults is not None else None
+        late: ApiError | None = None
+        if self._faults is not None:
+            versioned = bool(query.get("continue") or query.get("resourceVersion", "0") != "0")
+            late = await self._faults.strike(target, verb, versioned=versioned)
         if verb == "watch":
             return await self._watch(request, target, resource, representation, user)
         if self._inflight >= MAX_INFLIGHT:

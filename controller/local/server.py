@@ -12,6 +12,7 @@ import secrets
 import socket
 import ssl
 import uuid
+from asyncio import sslproto
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,6 +58,8 @@ WINDOW = 2048
 KEEPALIVE_SECONDS = 300.0
 """Longer than client-go keeps an idle connection (90 s), so that the client is the one who closes."""
 LONGEST_LINE = 64 << 10
+READ_BUFFER = 32 << 10
+"""Bytes that asyncio sets aside for each TLS connection: its 256 KiB would make thousands of watches costly."""
 _NO_CHECK_TIME = 0x200000
 """OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which module ssl does not name: dates are judged in `authn`."""
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
@@ -72,7 +75,7 @@ class Settings:
     bind: str = "127.0.0.1"
     port: int = 0
     faults: bool = False
-    max_watches: int = 4096
+    max_watches: int = 2048
 
 
 def _clock() -> datetime:
@@ -181,6 +184,7 @@ class Server:
             wake=self._work.set,
             faults=Faults() if settings.faults else None,
         )
+        sslproto.SSLProtocol.max_size = READ_BUFFER
         self._context = _context(self._authority, self._directory.path, settings.bind)
         web_server = web.Server(
             edge,

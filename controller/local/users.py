@@ -7,10 +7,10 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from controller.local import kubeconfig
-from controller.local.certificates import Authority, now
+from controller.local.certificates import Authority, now, valid_for
 from controller.local.client import Client, administrator
 from controller.local.core.errors import ApiError
 from controller.local.errors import LocalError
@@ -35,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument(
         "--state", type=Path, default=default_directory(), metavar="DIR", help="of `up` (%(default)s)"
     )
+    add.add_argument(
+        "--server",
+        metavar="URL",
+        help="how they reach it from another machine (https://NAME:PORT; see up --bind)",
+    )
     add.add_argument("--kubeconfig", type=Path, metavar="FILE", help="the file to write (./NAME.kubeconfig)")
 
 
@@ -53,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
             namespace=args.namespace,
             role=args.role,
             state=args.state.expanduser().absolute(),
+            server=args.server,
             target=args.kubeconfig or Path(f"{args.name}.kubeconfig"),
         )
     except (LocalError, ApiError) as error:
@@ -65,7 +71,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def add_user(name: str, *, namespace: str, role: str, state: Path, target: Path) -> Path:
+def add_user(
+    name: str, *, namespace: str, role: str, state: Path, target: Path, server: str | None = None
+) -> Path:
     """Write a kubeconfig for `name` and bind the role. Adding a user again renews the certificate.
 
     Raises `LocalError` for a name that cannot be or a server that does not run, `ApiError` for a refusal.
@@ -77,14 +85,29 @@ def add_user(name: str, *, namespace: str, role: str, state: Path, target: Path)
     if target.exists() and not kubeconfig.is_ours(target):
         raise LocalError(f"{target} exists and is not one of ours; name another file with --kubeconfig")
     authority = Authority.load(state)
+    if server is not None:
+        _must_be_valid(server, state)
     with administrator(state, authority) as client:
         _must_exist(client, role)
         _ensure_namespace(client, namespace)
         _bind(client, name, namespace, role)
         identity = authority.client(name, [], now())
-        access = Access(client.server, authority.pem, identity, name, namespace)
+        access = Access(server or client.server, authority.pem, identity, name, namespace)
     kubeconfig.write(target, access)
     return target
+
+
+def _must_be_valid(server: str, state: Path) -> None:
+    """Raises `LocalError` for a URL that would fail at the first TLS handshake."""
+    where = urlsplit(server)
+    if where.scheme != "https" or not where.hostname or where.path not in ("", "/"):
+        raise LocalError(f"--server {server}: must look like https://NAME:PORT")
+    names = valid_for(state)
+    if where.hostname not in names:
+        raise LocalError(
+            f"--server {server}: the server's certificate is valid for {', '.join(sorted(names))} alone; start"
+            f" `nxc-controller up` with --bind {where.hostname}"
+        )
 
 
 def _must_exist(client: Client, role: str) -> None:

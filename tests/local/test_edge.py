@@ -354,6 +354,15 @@ def test_user_add_gives_a_kubeconfig_with_a_role(
     assert (
         user(["add", "alice", "--namespace", "lab", "--role", "edit", *where]) == 0
     )  # again: a new certificate
+    port = address(process.kubeconfig).rpartition(":")[2]
+    assert user(["add", "alice", *where, "--server", f"https://localhost:{port}"]) == 0
+    assert (
+        yaml.safe_load(target.read_text())["clusters"][0]["cluster"]["server"] == f"https://localhost:{port}"
+    )
+    with http(target) as alice:
+        assert alice.get(deployments.format("lab")).status_code == 200
+    assert user(["add", "alice", *where, "--server", f"https://example.org:{port}"]) == 1
+    assert "--bind example.org" in capsys.readouterr().err
     process.stop()
     assert user(["add", "bob", *where]) == 1
     assert "nxc-controller up" in capsys.readouterr().err
@@ -431,7 +440,8 @@ def test_faults_strike_only_what_they_are_for(faulty: httpx.Client, name: str) -
     answer = faulty.get(f"{CONFIGMAPS}/{name}")
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "3")
     faulty.put("/nxc-faults", json={"gone": 1}).raise_for_status()
-    assert faulty.get(CONFIGMAPS).status_code == 410
+    assert faulty.get(CONFIGMAPS).status_code == 200  # a list of what is there now cannot be too old
+    assert faulty.get(CONFIGMAPS, params={"resourceVersion": "1"}).status_code == 410
     assert faulty.put("/nxc-faults", json={"storm": 1}).status_code == 400
 
 

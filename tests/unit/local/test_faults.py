@@ -47,7 +47,8 @@ async def test_rates() -> None:
     assert set(await outcomes(faults, "update")) == {"409"}
     assert set(await outcomes(faults, "create")) == {"ok"}
     faults.set(Switches(gone=1))
-    assert set(await outcomes(faults, "watch")) == {"410"}
+    assert set(await outcomes(faults, "list")) == {"410"}
+    assert set(await outcomes(faults, "watch")) == {"ok"}, "a watch hears of it in its stream"
 
 
 async def test_some_struck_writes_are_carried_out() -> None:
@@ -100,6 +101,15 @@ def test_a_watch_is_cut_before_an_event() -> None:
 def test_a_watch_ends_with_410() -> None:
     faults = Faults()
     faults.set(Switches(expire=1))
+    source = Source(3)
+    [event] = faults.bend(source, TARGET).take()
+    assert (event.type, event.object["code"]) == ("ERROR", 410)
+    assert source.closed
+
+
+def test_a_watch_from_a_version_that_is_gone_hears_only_that() -> None:
+    faults = Faults()
+    faults.set(Switches(gone=1))
     source = Source(3)
     [event] = faults.bend(source, TARGET).take()
     assert (event.type, event.object["code"]) == ("ERROR", 410)
