@@ -22,8 +22,10 @@ from controller.local.negotiation import JSON, PROTOBUF, YAML
 
 MAX_BYTES = 3 << 20
 """As the real server's limit for one request."""
-MAX_YAML_BYTES = 128 << 10
+MAX_YAML_BYTES = 1 << 20
 """YAML is parsed in Python, slowly; whoever has more sends JSON, as kubectl always does."""
+SLOW_YAML_BYTES = 16 << 10
+"""YAML from this size on is to be decoded beside the event loop (see `is_slow`)."""
 MAX_DEPTH = 200
 """Objects in practice nest ten deep, CRDs with large schemas sixty."""
 
@@ -55,9 +57,23 @@ def decode(data: bytes, content_type: str | None, *, accepted: tuple[str, ...] =
         return Body(None)
     if kind == PROTOBUF:
         return Body(protobuf.decode(data))
-    if kind in (YAML, APPLY_PATCH) and data.lstrip()[:1] not in (b"{", b"["):
+    if kind in (YAML, APPLY_PATCH) and not _is_flow(data):
         return _yaml(data)
     return _json(data)
+
+
+def is_slow(data: bytes, content_type: str | None) -> bool:
+    """Whether `decode` may take longer than other requests should wait."""
+    return (
+        len(data) >= SLOW_YAML_BYTES
+        and media_type(content_type) in (YAML, APPLY_PATCH)
+        and not _is_flow(data)
+    )
+
+
+def _is_flow(data: bytes) -> bool:
+    """JSON is YAML too, and clients send it under that name."""
+    return data.lstrip()[:1] in (b"{", b"[")
 
 
 def _json(data: bytes) -> Body:

@@ -199,10 +199,12 @@ class Edge:
         if verb in ("get", "list"):
             return None
         data = await read(request)
-        if verb == "patch":
-            kind = request.headers.get("Content-Type")
-            return bodies.decode(data, kind, accepted=bodies.PATCH_TYPES)
-        body = bodies.decode(data, request.headers.get("Content-Type"))
+        kind = request.headers.get("Content-Type")
+        accepted = bodies.PATCH_TYPES if verb == "patch" else bodies.WRITE_TYPES
+        if bodies.is_slow(data, kind):
+            body = await asyncio.to_thread(bodies.decode, data, kind, accepted=accepted)
+        else:
+            body = bodies.decode(data, kind, accepted=accepted)
         if body.content is None and verb in ("create", "update"):
             raise errors.bad_request("the request has no body, and this one needs an object")
         return body

@@ -69,6 +69,22 @@ def test_a_body_in_yaml(api: httpx.Client) -> None:
     assert answer.json()["data"] == {"when": "2024-01-01"}
 
 
+async def test_long_yaml_does_not_hold_up_others(local_control_plane: ControlPlane) -> None:
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: long}\ndata:\n"
+    text += "".join(f"  key-{number}: 'value {number}'\n" for number in range(12_000))
+    kubeconfig = local_control_plane.kubeconfig
+    async with httpx.AsyncClient(base_url=address(kubeconfig), verify=tls(kubeconfig), timeout=60) as client:
+        headers = {"Content-Type": "application/yaml"}
+        post = asyncio.create_task(client.post(CONFIGMAPS, content=text, headers=headers))
+        await asyncio.sleep(0.1)
+        answered = 0
+        while not post.done():
+            assert (await client.get("/readyz")).status_code == 200
+            answered += 1
+    assert post.result().status_code == 201
+    assert answered > 5
+
+
 def test_pretty_for_people(api: httpx.Client, name: str) -> None:
     path = f"{CONFIGMAPS}/{name}"
     assert "\n  " not in api.get(path).text
