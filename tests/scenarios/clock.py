@@ -33,6 +33,8 @@ class Life:
     def __init__(self, name: str) -> None:
         self.name = name
         self.dead = False
+        self.cut_off_until = 0.0
+        """Until when it cannot reach the API server, though it runs."""
         self.mourners: list[Callable[[], None]] = []
         """Called when it dies: those parts of the outside that a dead process lets go of."""
 

@@ -24,10 +24,17 @@ class HostileFlavour:
     """A flavour behind a bad network."""
 
     def __init__(
-        self, inner: Flavour, life: Life, dice: Dice, trace: Trace, judge: Callable[[str, str], None]
+        self,
+        inner: Flavour,
+        life: Life,
+        dice: Dice,
+        trace: Trace,
+        judge: Callable[[str, str], None],
+        called: Callable[[str], None],
     ) -> None:
-        """`judge` hears of every effect on the world: who does it, and what."""
+        """`judge` hears of every effect on the world: who does it, and what; `called` of every call."""
         self._inner, self._life, self._dice, self._trace, self._judge = inner, life, dice, trace, judge
+        self._called = called
         self.name = inner.name
         self.testbed_kinds = inner.testbed_kinds
         self.shares_network = inner.shares_network
@@ -37,7 +44,7 @@ class HostileFlavour:
         backend = self._inner.open(testbed, replace(context, wake=wake))
         assert isinstance(backend, SimulatedBackend)
         self._life.mourners.append(backend.forget)
-        return HostileBackend(backend, self._life, self._dice, self._trace, self._judge)
+        return HostileBackend(backend, self._life, self._dice, self._trace, self._judge, self._called)
 
     def _wake(self, wake: Callable[[Key], None]) -> Callable[[Key], None]:
         def late(key: Key) -> None:
@@ -52,9 +59,16 @@ class HostileBackend:
     """A backend behind a bad network."""
 
     def __init__(
-        self, inner: Backend, life: Life, dice: Dice, trace: Trace, judge: Callable[[str, str], None]
+        self,
+        inner: Backend,
+        life: Life,
+        dice: Dice,
+        trace: Trace,
+        judge: Callable[[str, str], None],
+        called: Callable[[str], None],
     ) -> None:
         self._inner, self._life, self._dice, self._trace, self._judge = inner, life, dice, trace, judge
+        self._called = called
 
     async def probe(self) -> None:
         await self._call("probe", self._inner.probe)
@@ -77,6 +91,7 @@ class HostileBackend:
         return await self._call(label, lambda: self._inner.release(node, owner))
 
     async def machines(self, node: str) -> Sequence[Machine]:
+        self._called(f"look at the machines of {node}")
         return await self._call("", lambda: self._inner.machines(node))
 
     async def inventory(self) -> Inventory:
@@ -93,6 +108,8 @@ class HostileBackend:
         if dice.falls(weather.hang):
             self._trace(self._life.name, "{} hangs", label or "a look at the machines")
             await asyncio.sleep(3600)
+        if label:
+            self._called(label)
         if dice.falls(weather.refused):
             raise TestbedError("TestbedRefused", "the testbed says no (simulated)")
         await self._maybe_die(label, "before")

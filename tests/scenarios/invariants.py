@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from controller.local.core.storage import Change
 from controller.model.kinds import (
     DEPLOYMENT,
+    IN_USE_FINALIZER,
     LEASE,
     MACHINE_FINALIZER,
     NODE,
+    REQUESTED_AT,
     RESERVATION_FINALIZER,
     TESTBED,
     Kind,
 )
 from controller.model.machine import Order
-from controller.model.quantity import parse_quantity
+from controller.model.quantity import parse_quantity, parse_time
 from nxc_simulators.life import Record, machine
 from nxc_simulators.world import World
 from tests.scenarios.server import Cluster
 
+SPELL = 10.0
+CALLS_IN_A_SPELL = 120
+"""Calls with one label that an operator may make within a spell: news comes in bursts, retries do not."""
 NOTICE = 200.0
 """Seconds by which what the operator writes may be behind the world: its calls have limits, and may be slow."""
 OUTSIDERS = ("user", "server")
@@ -48,12 +55,15 @@ class Invariants:
         self.violations: list[Violation] = []
         self.writes = 0
         """Writes of operators to objects of our kinds."""
+        self.clock: Callable[[], datetime] | None = None
+        """The operators' clock, where it can be relied on."""
         self.quiet = False
         """Whether everything has converged, so that nothing should be written."""
         self.cluster: Cluster
         self.on_broken: Callable[[Violation], None] = lambda violation: None
+        self._spell = 0
+        self._calls: Counter[str] = Counter()
         self._capacity: dict[tuple[str, str], list[tuple[float, int | None]]] = {}
-        self._suspended: dict[str, float] = {}
         self._informed: dict[str, tuple[float, int]] = {}
         self._worlds: Mapping[str, World] = {}
         self.attend(worlds)
@@ -80,8 +90,6 @@ class Invariants:
         if (group, plural) == (TESTBED.group, TESTBED.plural):
             self._remember_capacity(change)
         if writer in OUTSIDERS:
-            if (group, plural) == (DEPLOYMENT.group, DEPLOYMENT.plural):
-                self._remember_suspension(change)
             return
         if group != NODE.group:
             return
@@ -90,10 +98,15 @@ class Invariants:
             what = f"{writer} writes {plural} {change.namespace}/{change.name}"
             self.broken("quiet", f"{what} without need: {'; '.join(differences(old or {}, obj))}")
         self._check_leader(writer, f"writes {plural} {change.namespace}/{change.name}")
-        if old is None or change.type == "DELETED":
+        if plural == NODE.plural and (old is None or old.get("spec") != obj.get("spec")):
+            self._check_suspended(change)
+        if old is None:
             return
-        if old.get("metadata") != obj.get("metadata") and old.get("status") == obj.get("status"):
-            self._check_finalizers(plural, old, obj)
+        if old.get("status") == obj.get("status"):
+            left = () if change.type == "DELETED" else obj["metadata"].get("finalizers") or ()
+            self._check_finalizers(plural, old, set(left))
+        if change.type == "DELETED":
+            return
         before, after = old.get("status") or {}, obj.get("status") or {}
         if before != after:
             self._check_status(change, before, after)
@@ -101,8 +114,15 @@ class Invariants:
                 self._check_node(change, before, after)
             if plural == DEPLOYMENT.plural:
                 self._check_deployment(change, before, after)
-        if plural == NODE.plural and old.get("spec") != obj.get("spec"):
-            self._check_suspended(change)
+
+    def called(self, label: str) -> None:
+        """An operator calls somebody: it may not do so without end."""
+        moment = int(self._now() / SPELL)
+        if moment != self._spell:
+            self._spell, self._calls = moment, Counter()
+        self._calls[label] += 1
+        if self._calls[label] == CALLS_IN_A_SPELL:
+            self.broken("no hot loop", f"{label}: {CALLS_IN_A_SPELL} times within {SPELL:g} s")
 
     def deed(self, writer: str, what: str) -> None:
         """An operator does something to the world."""
@@ -146,6 +166,12 @@ class Invariants:
             self.broken("failures are counted", f"{what}: failures from {failed} to {fails}")
         if now == was and fails > failed and (before.get("machine") or {}).get("state") == "Failed":
             self.broken("failures are counted", f"{what}: attempt {now} failed twice")
+        due = parse_time(before.get("nextAttemptAt"))
+        if now == was + 1 and due is not None and self.clock is not None and due > self.clock():
+            told = change.object["metadata"].get("annotations", {}).get(REQUESTED_AT, "")
+            changed = before.get("observedGeneration") != after.get("observedGeneration")
+            if not changed and told == before.get("lastHandledReconcileAt", ""):
+                self.broken("attempts wait", f"{what}: attempt {now} before {before['nextAttemptAt']}")
         ready = _condition(after, "Ready")
         if ready is not None and ready["status"] == "True":
             self._check_ready(what, meta["uid"], change.object, after)
@@ -161,9 +187,9 @@ class Invariants:
             since = "never was" if seen is None else f"was last {now - seen[0]:.0f} s ago"
             self.broken("Ready is true", f"{what}: Ready, but its machine {since} healthy and informed")
 
-    def _check_finalizers(self, plural: str, old: Mapping[str, Any], obj: Mapping[str, Any]) -> None:
-        gone = set(old["metadata"].get("finalizers") or ()) - set(obj["metadata"].get("finalizers") or ())
-        meta = obj["metadata"]
+    def _check_finalizers(self, plural: str, old: Mapping[str, Any], left: set[str]) -> None:
+        meta = old["metadata"]
+        gone = set(meta.get("finalizers") or ()) - left
         what = f"{plural} {meta.get('namespace', '')}/{meta['name']}"
         if gone and not meta.get("deletionTimestamp") and plural != TESTBED.plural:
             self.broken("finalizers stay", f"{what} lost {', '.join(gone)} and is not being deleted")
@@ -175,7 +201,7 @@ class Invariants:
                     )
         if RESERVATION_FINALIZER in gone:
             owned = [n for n in self.cluster.all(NODE) if _owned_by(n, meta["uid"])]
-            orphaning = "orphan" in (old["metadata"].get("finalizers") or ())
+            orphaning = "orphan" in (meta.get("finalizers") or ())
             if owned and not orphaning:
                 self.broken(
                     "finalizers hold", f"{what} was let go while it owns {owned[0]['metadata']['name']}"
@@ -200,6 +226,12 @@ class Invariants:
             if shared:
                 self.broken("one machine once", f"{what} and {other['metadata']['name']} both hold {shared}")
         same = had.get("testbed") == has["testbed"]
+        for testbed in self.cluster.all(TESTBED):
+            held = IN_USE_FINALIZER in (testbed["metadata"].get("finalizers") or ())
+            if not same and testbed["metadata"]["name"] == has["testbed"] and not held:
+                self.broken(
+                    "finalizers hold", f"{what} is let in on {has['testbed']}, which may go at any moment"
+                )
         for unit, size in (("nodes", _nodes), ("memory", _memory)):
             if same and size(has) <= size(had):
                 continue
@@ -209,19 +241,14 @@ class Invariants:
                 self.broken("capacity", f"{what}: {total} {unit} of {has['testbed']} held, there are {limit}")
 
     def _check_suspended(self, change: Change) -> None:
-        for owner in change.object["metadata"].get("ownerReferences") or ():
-            since = self._suspended.get(owner["uid"])
-            if since is not None and self._now() - since > NOTICE:
+        owners = [owner["uid"] for owner in change.object["metadata"].get("ownerReferences") or ()]
+        for deployment in self.cluster.all(DEPLOYMENT) if owners else ():
+            meta, status = deployment["metadata"], deployment.get("status") or {}
+            known = status.get("observedGeneration") == meta["generation"]
+            if meta["uid"] in owners and deployment["spec"].get("suspend") and known:
                 self.broken(
                     "suspended means still", f"node {change.name} of a suspended deployment was changed"
                 )
-
-    def _remember_suspension(self, change: Change) -> None:
-        uid = change.object["metadata"]["uid"]
-        if change.type != "DELETED" and change.object["spec"].get("suspend"):
-            self._suspended.setdefault(uid, self._now())
-        else:
-            self._suspended.pop(uid, None)
 
     def _remember_capacity(self, change: Change) -> None:
         capacity = change.object["spec"].get("capacity") or {}

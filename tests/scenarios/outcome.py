@@ -10,7 +10,7 @@ from controller.model.kinds import COMPOSITION, DEPLOYMENT, NAMESPACE, NODE, SEC
 from controller.model.machine import Phase
 from controller.model.quantity import parse_duration, parse_quantity, parse_time
 from nxc_simulators.builder import attributes
-from nxc_simulators.life import Record, machine
+from nxc_simulators.life import NEVER, Record, machine
 from nxc_simulators.world import World
 from tests.scenarios.server import Cluster
 
@@ -51,6 +51,21 @@ class Outcome:
             for complaint in self._testbed(testbed):
                 yield f"testbed {testbed['metadata']['name']}: {complaint}"
 
+    def behind(self) -> Iterator[str]:
+        """What the operator has not yet seen to, however it will go on from there."""
+        nodes = self._cluster.all(NODE)
+        for kind in (COMPOSITION, DEPLOYMENT, NODE, TESTBED):
+            for obj in self._cluster.all(kind):
+                seen, meta = (obj.get("status") or {}).get("observedGeneration"), obj["metadata"]
+                if seen != meta["generation"] and not meta.get("deletionTimestamp"):
+                    yield f"{kind.kind} {'/'.join(_key(obj))}: generation {meta['generation']}, seen is {seen}"
+        for obj in self._cluster.all(DEPLOYMENT):
+            mine = [n for n in nodes if _named_by(n, obj)]
+            ready = sum(1 for n in mine if _is(n, "Ready") and not n["metadata"].get("deletionTimestamp"))
+            counted = ((obj.get("status") or {}).get("nodes") or {}).get("ready", 0)
+            if ready != counted and not obj["metadata"].get("deletionTimestamp"):
+                yield f"Deployment {'/'.join(_key(obj))}: {ready} nodes are ready, {counted} are counted"
+
     # ------------------------------------------------------------ what is gone is gone
 
     def _nothing_half_gone(self) -> Iterator[str]:
@@ -80,6 +95,8 @@ class Outcome:
             places: dict[str, Record] = {}
             for record in world.records():
                 order = record.order
+                if record.leaving != NEVER:
+                    yield f"machine {order.key} is still being released"
                 if not record.alive(world.now()) and order.key.node in nodes:
                     continue
                 node = nodes.get(order.key.node)
@@ -418,7 +435,11 @@ class Outcome:
         nodes = sum(len(r["machines"]) for r in held) + sum(1 for _ in self._orphans(name))
         if (status.get("allocated") or {}).get("nodes") != nodes:
             yield f"allocated {status.get('allocated')}, held are {nodes} nodes"
-        seen = len([1 for place, _ in self._machines if place == name])
+        looked_at = {node["spec"]["flavour"] for node in self._nodes if node["spec"]["testbed"] == name}
+        looked_at |= set(obj["spec"].get("flavours") or ("simulated", "simulated-fast"))
+        seen = len(
+            [1 for at, record in self._machines.items() if at[0] == name and record.flavour in looked_at]
+        )
         if status.get("machines") != seen:
             yield f"counts {status.get('machines')} machines, there are {seen}"
         waiting = sum(1 for d in self._deployments if self._waits_for(d, name))
@@ -476,6 +497,12 @@ def _why(obj: Object, type: str) -> str:
 
 def _owned_by(obj: Object, uid: str) -> bool:
     return any(owner["uid"] == uid for owner in obj["metadata"].get("ownerReferences") or ())
+
+
+def _named_by(node: Object, deployment: Object) -> bool:
+    """Whether a node is a deployment's, or an orphan that it will take up if it can."""
+    namespace, name = _key(deployment)
+    return (_key(node)[0], node["spec"]["deployment"]) == (namespace, name)
 
 
 def _text(composition: Object) -> str:

@@ -7,7 +7,7 @@ import logging
 import random
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -34,6 +34,9 @@ CONVERGENCE = 9000.0
 """Seconds of virtual time within which everything must be as wished, once all is calm: three attempts that
 hang until their limit, the back-offs between them, and a resync."""
 LOOK = 15.0
+PROMPT = 45.0
+"""Seconds of virtual time within which every change is seen to, when no news is lost: before the operator
+would look again without news."""
 QUIET = 700.0
 """Seconds of virtual time in which a converged operator must write nothing: more than a resync."""
 HOME = "nxc-system"
@@ -78,10 +81,17 @@ class Scenario:
         self.images = Store()
         self.invariants = Invariants(self.loop.time, self.worlds)
         self.cluster = Cluster(
-            self.loop, server_wall, self._rng("server"), self.trace, judge=self.invariants.judge
+            self.loop,
+            server_wall,
+            self._rng("server"),
+            self.trace,
+            judge=self.invariants.judge,
+            called=self.invariants.called,
         )
         self.invariants.cluster = self.cluster
         self.story = Story(self.cluster, self.worlds, self.wall, self._rng("story"), self.trace)
+        if not self.story.jumps:
+            self.invariants.clock = self.wall
         self.outcome = Outcome(self.cluster, self.worlds, self.wall)
         self.replicas = 2 if rng.random() < 0.3 else 1
         self.teardown = rng.random() < 0.4
@@ -147,16 +157,23 @@ class Scenario:
         self.story.begin()
         self.start()
         self._later(self._kill_at_random())
+        cutting = self._later(self._cut_off_at_random()) if self.replicas > 1 else None
         await self.story.run()
+        if cutting is not None:
+            cutting.cancel()
         self.good_weather()
         self.story.calm()
-        await self.converge("calm")
+        await self.converge("calm", stay=self._chaos.random() < 0.4)
+        await self._brisk()
+        await self.converge("some more edits", stay=True)
         if self.teardown:
             self.story.tear_down()
-            await self.converge("the end")
+            await self.converge("the end", stay=self._chaos.random() < 0.3)
 
-    def _later(self, work: object) -> None:
-        self._tasks.append(self.loop.create_task(work))  # type: ignore[arg-type]
+    def _later(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        task = self.loop.create_task(work)
+        self._tasks.append(task)
+        return task
 
     def good_weather(self) -> None:
         """End every fault of networks and processes."""
@@ -165,8 +182,32 @@ class Scenario:
             setattr(self.weather, name, getattr(fine, name))
         self.crashes = 0
 
-    async def converge(self, after: str) -> None:
-        """Wait until everything is as wished, and see that it stays so."""
+    async def _brisk(self) -> None:
+        """Users go on, calls fail now and then, but no news is lost: then everything is seen to soon."""
+        self.trace("story", "users go on")
+        self.weather.refused = self.weather.conflict = 0.1
+        promptly = self._later(self._promptly())
+        for _ in range(self._chaos.randint(2, 8)):
+            self.story.nudge()
+            await asyncio.sleep(self._chaos.expovariate(3.0))
+        await asyncio.sleep(20.0)
+        self.good_weather()
+        await self.converge("some more edits", stay=False)
+        promptly.cancel()
+
+    async def _promptly(self) -> None:
+        """See that nothing stays behind for long."""
+        since: dict[str, float] = {}
+        while True:
+            now = self.loop.time()
+            since = {what: since.get(what, now) for what in self.outcome.behind()}
+            for what, start in since.items():
+                if now - start > PROMPT:
+                    self.invariants.broken("prompt", f"for {now - start:.0f} s: {what}")
+            await asyncio.sleep(5.0)
+
+    async def converge(self, after: str, *, stay: bool) -> None:
+        """Wait until everything is as wished; `stay`: and see that nothing is written from then on."""
         deadline = self.loop.time() + CONVERGENCE
         while True:
             await asyncio.sleep(LOOK)
@@ -177,6 +218,8 @@ class Scenario:
                 self.invariants.broken(f"convergence after {after}", complaint)
                 return
         self.trace("story", "all is as wished")
+        if not stay:
+            return
         await asyncio.sleep(60.0)
         self.invariants.quiet = True
         await asyncio.sleep(QUIET)
@@ -219,6 +262,7 @@ class Scenario:
                 dice,
                 self.trace,
                 self.invariants.deed,
+                self.invariants.called,
             )
             for name, pace, shared in (("simulated", 1.0, True), ("simulated-fast", 0.0, False))
         }
@@ -252,6 +296,14 @@ class Scenario:
                     life = self._chaos.choice(alive)
                     self.trace(life.name, "is killed")
                     life.kill()
+
+    async def _cut_off_at_random(self) -> None:
+        """Operators that run and cannot reach the API server; the testbeds they can."""
+        while True:
+            await asyncio.sleep(self._chaos.uniform(10.0, 120.0))
+            for life in [life for life in self._lives if not life.dead][:1]:
+                life.cut_off_until = self.loop.time() + self._chaos.choice((15.0, 50.0, 90.0))
+                self.trace(life.name, "is cut off from the API server")
 
     # ------------------------------------------------------------ the end
 

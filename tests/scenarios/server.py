@@ -57,8 +57,11 @@ class Cluster:
         trace: Trace,
         *,
         judge: Callable[[str, Change], None],
+        called: Callable[[str], None],
     ) -> None:
-        """`judge` hears of every change, with the name of who made it, before it is stored."""
+        """`judge` hears of every change, with the name of who made it, before it is stored; `called` of every
+        call of an operator."""
+        self.called = called
         self._loop, self._random, self.trace, self.judge = loop, rng, trace, judge
         self._background: asyncio.TimerHandle | None = None
         self._context = copy_context()
@@ -158,11 +161,14 @@ class SimApi:
         writes = verb not in ("get", "list")
         name_of_new = rest["body"]["metadata"].get("name", "") if verb == "create" else ""
         label = f"{verb} {kind.kind} {namespace}/{name or name_of_new}"
+        if asyncio.get_running_loop().time() < self._life.cut_off_until:
+            raise Unreachable("no route to host (simulated)")
         if dice.falls(weather.refused):
             trace(self._life.name, "{}: refused", label)
             raise self._refused()
         if writes and verb != "create" and dice.falls(weather.conflict):
             raise Conflict(409, "Conflict", "the object has been modified (simulated)")
+        self._cluster.called(label)
         self._asked_for(label, "before")
         await self._maybe_die(label, "before")
         try:

@@ -114,6 +114,17 @@ class Story:
             for _ in range(self._random.choice((1, 1, 1, 2, 4))):
                 self._try(self._random.choices(actions, weights)[0])
 
+    def nudge(self) -> None:
+        """One or two small changes by users."""
+        for _ in range(self._random.choice((1, 1, 2))):
+            actions = (
+                self._edit_deployment,
+                self._edit_deployment,
+                self._edit_composition,
+                self._delete_node,
+            )
+            self._try(self._random.choice((*actions, self._make_deployment, self._delete_deployment)))
+
     def calm(self) -> None:
         """Everybody stops meddling, and what was broken from outside is mended."""
         self._trace("story", "all is calm")

@@ -49,9 +49,9 @@ def storm(rng: random.Random) -> Weather:
         conflict=often(0.01),
         hang=often(0.004),
         crash=often(0.002),
-        lost=often(0.02),
+        lost=often(0.04),
         doubled=often(0.03),
-        gap=often(0.01),
+        gap=often(0.02),
         lag=rng.choice((0.0, 0.02, 0.3, 2.0)),
     )
 
