@@ -10,7 +10,8 @@ from typing import TypeVar
 
 from controller.flavours.api import Backend, Context, Flavour
 from controller.model.errors import TestbedError
-from controller.model.kinds import Key
+from controller.model.kinds import TESTBED, Key
+from controller.model.node import Node
 from controller.model.testbed import Testbed
 from controller.plan.testbed import Refusal
 from controller.runtime.store import Store
@@ -71,10 +72,14 @@ class Backends:
         return backend
 
     def on(self, testbed: Testbed) -> dict[str, Backend]:
-        """Every backend that serves a testbed, by flavour."""
-        wanted = testbed.flavours or tuple(self._flavours)
+        """Every backend that serves a testbed, by flavour; also where nodes stand in one that it serves no more."""
+        wanted = dict.fromkeys(testbed.flavours or tuple(self._flavours))
+        for key in self._store.users(Key(TESTBED, "", testbed.meta.name)):
+            entry = self._store.get(key)
+            if entry is not None and isinstance(entry.parsed, Node):
+                wanted[entry.parsed.spec.flavour] = None
         found = {}
-        for name in wanted:
+        for name in sorted(wanted):
             if name in self._flavours and testbed.kind in self._flavours[name].testbed_kinds:
                 backend = self.get(name, testbed.meta.name)
                 if not isinstance(backend, Refusal):
