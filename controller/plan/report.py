@@ -196,11 +196,11 @@ def _phases(conditions: Sequence[Condition]) -> tuple[Condition, Condition, Cond
 def _lease(
     world: DeploymentWorld, reservation: Reservation | None, now: datetime
 ) -> tuple[datetime | None, datetime | None]:
-    """Start and end of the lease; it starts with the admission."""
+    """Start and end of the lease; it starts with the admission, and may be taken away later."""
     deployment = world.deployment
     status = deployment.status
-    if reservation is None:
-        return status.lease_start, status.lease_end
-    start = min(status.lease_start or now, now)  # a start yet to come: the clock went back
+    start = status.lease_start
+    if reservation is not None:
+        start = min(start or now, now)  # a start yet to come: the clock went back
     end = lease_end(replace(deployment, status=replace(status, lease_start=start)), world.testbed)
     return (start, end) if end is not None else (None, None)

@@ -71,7 +71,7 @@ class DeploymentReconciler:
         if planned.status.reservation is not None:
             self._ledgers.hold(key, planned.status.reservation.testbed, planned.holding)
         elif not leaving and not isinstance(decision, Waiting):
-            self._ledgers.forget(key)
+            self._ledgers.hold_orphans(key, world.nodes)
         for notice in planned.notices:
             desk.recorder.record(key, entry.meta.uid, notice.reason, notice.message, warning=notice.warning)
         try:

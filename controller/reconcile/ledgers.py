@@ -26,11 +26,12 @@ class Ledgers:
         for key, entry in store.all(NODE):
             if isinstance(entry.parsed, Node):
                 owner = Key(DEPLOYMENT, key.namespace, entry.parsed.spec.deployment)
-                if store.get(owner) is None:
+                if owner not in self._on:
                     self.hold_orphans(owner, store.nodes_of(owner))
 
     def hold_orphans(self, deployment: Key, nodes: Sequence[Node]) -> None:
-        """Nodes whose Deployment was deleted without them: nobody else may have their machines."""
+        """Nodes whose Deployment was deleted without them, and those that a Deployment of the same name may
+        take up once it is admitted: nobody else may have their machines."""
         if not nodes:
             self.forget(deployment)
             return

@@ -157,3 +157,38 @@ def test_a_composition_that_nobody_uses_any_more_says_so():
         await stage.until("it has no use", lambda: reason() == "NothingAsked", within=5.0)
 
     perform(story)
+
+
+def test_the_machine_of_an_orphan_is_not_given_to_another_while_its_name_is_taken_again():
+    async def story(stage: Stage) -> None:
+        stage.testbed(capacity={"nodes": 1})
+        stage.composition()
+        stage.deployment("one", roles=ALONE)
+        await stage.until_ready("one")
+        stage.delete(DEPLOYMENT, "one", "Orphan")
+        await stage.until_gone(DEPLOYMENT, "one")
+        stage.deployment("one", compositionRef={"name": "none-yet"}, roles=ALONE)
+        stage.deployment("two", roles=ALONE)
+        await asyncio.sleep(60.0)
+        assert stage.condition(DEPLOYMENT, "two", "Admitted")["reason"] == "WaitingForCapacity"
+        assert stage.get(NODE, "two.server") is None
+
+    perform(story)
+
+
+def test_a_lease_that_is_taken_away_after_its_end_is_off_the_record():
+    async def story(stage: Stage) -> None:
+        stage.testbed(capacity={"nodes": 1})
+        stage.composition()
+        stage.deployment("one", roles=ALONE, lease={"duration": "30s"})
+        await stage.until_ready("one")
+        stage.deployment("two", roles=ALONE)
+        await stage.until_ready("two")  # when the lease of the first has ended
+        stage.edit(DEPLOYMENT, "one", lease=None)
+        await asyncio.sleep(60.0)
+        one = stage.get(DEPLOYMENT, "one")
+        assert one is not None
+        assert stage.condition(DEPLOYMENT, "one", "Admitted")["reason"] == "WaitingForCapacity"
+        assert "lease" not in one["status"]
+
+    perform(story)

@@ -74,3 +74,11 @@ def test_more_capacity_wakes_who_waits(woken):
     woken.clear()
     ledgers.set_capacity(make_testbed(capacity={"nodes": 3}))
     assert "b" in woken
+
+
+def test_the_machines_of_orphans_stay_theirs_while_a_deployment_of_their_name_is_not_let_in(woken):
+    store = Store()
+    store.put(NODE, orphan("x", "local-1"))
+    store.put(DEPLOYMENT, {**deployment("gone", []), "status": {}})
+    ledgers = make(store, woken)
+    assert isinstance(ledgers.request(B, BED, ("1", "b"), Need(2, 0)), Waiting)
