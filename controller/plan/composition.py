@@ -26,6 +26,15 @@ def flavours_wanted(composition: Composition, deployed: Iterable[str]) -> tuple[
     return tuple(sorted({*composition.flavours, *deployed}))
 
 
+def on_record(before: Image | None, told: Image) -> Image:
+    """The image to show. A builder that has just started does not know yet what it built before: until it
+    does, an image on record that was built from the same source stands, and nobody waits for it again."""
+    unsure = told.state in (ImageState.PENDING, ImageState.EVALUATING)
+    if unsure and before is not None and before.state is ImageState.READY and before.source == told.source:
+        return before
+    return told
+
+
 def composition_status(
     composition: Composition,
     wanted: Sequence[str],

@@ -8,7 +8,7 @@ from controller.build.api import Builder
 from controller.model.composition import Composition, Image, ImageState
 from controller.model.deployment import Deployment
 from controller.model.kinds import DEPLOYMENT, Key
-from controller.plan.composition import Progress, composition_status, flavours_wanted
+from controller.plan.composition import Progress, composition_status, flavours_wanted, on_record
 from controller.plan.testbed import Refusal
 from controller.reconcile.desk import Desk
 
@@ -69,6 +69,6 @@ class CompositionReconciler:
                 )
                 continue
             state = builder.want(key, composition, flavour)
-            images[flavour] = state.image
+            images[flavour] = on_record(composition.images.get(flavour), state.image)
             roles = roles or state.roles
         return Progress(images, roles or composition.roles)

@@ -75,6 +75,10 @@ class SimulatedBuilder:
         work = self._works.get(place)
         if work is None:
             asked, roles = read(composition)
+            known = composition.images.get(flavour)
+            if known is not None and known.state is ImageState.READY and known.source == place[0]:
+                # a store of images outlives the process that filled it
+                self._store.images.setdefault(place, known.image)
             work = self._works[place] = _Work(*place, asked, roles)
             if place in self._store.images:
                 work.state = ImageState.READY
