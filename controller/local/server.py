@@ -50,6 +50,7 @@ log = logging.getLogger(__name__)
 ADMINISTRATOR = "nxc-admin"
 RETRY_SECONDS = 5.0
 """How long background work rests after the disk refused it."""
+SYNC_SECONDS = 0.2
 EVENT_CHECK = 300.0
 CERTIFICATE_CHECK = 12 * 3600.0
 STOP_SECONDS = 3.0
@@ -204,6 +205,7 @@ class Server:
             asyncio.create_task(self._background(), name="background work"),
             asyncio.create_task(self._renew(), name="certificate renewal"),
             asyncio.create_task(self._expire(), name="event expiry"),
+            asyncio.create_task(self._sync(), name="disk"),
         ]
 
     async def stop(self) -> None:
@@ -234,6 +236,16 @@ class Server:
                 continue
             await self._work.wait()
             self._work.clear()
+
+    async def _sync(self) -> None:
+        """What was written goes to the medium a few times a second."""
+        while True:
+            await asyncio.sleep(SYNC_SECONDS)
+            if self._database.dirty:
+                try:
+                    await asyncio.to_thread(self._database.sync)
+                except OSError as error:
+                    log.error("what was written is not on the disk yet: %s", error)
 
     async def _expire(self) -> None:
         """Events are news, not history."""

@@ -1,9 +1,13 @@
-"""The state in one SQLite file: every write is on disk before the client hears of it.
+"""The state in one SQLite file: every write is the kernel's before the client hears of it.
 
-WAL with synchronous=FULL, one transaction a write: a process that dies at any line loses nothing that was
-acknowledged (https://sqlite.org/wal.html), and a reader such as `nxc-controller backup` never blocks it. The
-highest resourceVersion stands beside the objects and moves in the same transaction, so it cannot go back, not
-even when the newest object was deleted.
+One transaction a write, in a write-ahead log (https://sqlite.org/wal.html): a process that dies at any line loses
+nothing that was acknowledged, and a reader such as `nxc-controller backup` never blocks it. `sync` brings the log
+to the medium several times a second, beside the event loop, since waiting for a disk at each write would cost
+more than everything else together; a power cut may take that last fraction, and leaves a whole, older state.
+
+The highest resourceVersion stands beside the objects and moves in the same transaction, so that it cannot go
+back, not even when the newest object was deleted. Against a power cut a higher one is reserved on the medium
+in steps, and the count goes on from there.
 """
 
 from __future__ import annotations
@@ -25,6 +29,11 @@ APPLICATION_ID = 0x6E786331
 
 DATABASE = "state.db"
 
+RESERVED_VERSIONS = 10_000
+"""How far ahead resourceVersions are reserved; each step waits for the disk once."""
+CHECKPOINT_BYTES = 4 << 20
+"""From this size on the log is folded into the file."""
+
 QUICK_CHECK_BYTES = 64 << 20
 """A database up to this size is checked page by page at start; a larger one only by its header."""
 
@@ -38,8 +47,8 @@ def _create(connection: sqlite3.Connection) -> None:
         " version INTEGER NOT NULL, body BLOB NOT NULL)"
     )
     connection.execute("CREATE UNIQUE INDEX objects_key ON objects (grp, plural, namespace, name)")
-    connection.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID")
-    connection.execute("INSERT INTO meta VALUES ('resourceVersion', 1)")
+    connection.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID")
+    connection.execute("INSERT INTO meta VALUES ('resourceVersion', 1), ('reserved', 1), ('boot', '')")
 
 
 MIGRATIONS: tuple[Migration, ...] = (_create,)
@@ -56,6 +65,9 @@ class Database:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self.path = path
+        self._log = path.with_name(path.name + "-wal")
+        self._dirty = False
+        self._reserved = 0
         self.encode: Callable[[Object], bytes] = orjson.dumps
         """How an object becomes JSON; the server puts its cache here, so that one serialisation serves all."""
 
@@ -81,11 +93,37 @@ class Database:
                     _check_ours(connection, path)
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA wal_autocheckpoint = 8000")  # pages; `sync` is earlier than that
                 _migrate(connection, path, migrations)
+                database = cls(connection, path)
+                database._begin()
         except BaseException:
             connection.close()
             raise
-        return cls(connection, path)
+        return database
+
+    def _begin(self) -> None:
+        """Note under which boot of the machine writes are made from now on, and see whether one was cut off."""
+        meta = dict(self._connection.execute("SELECT key, value FROM meta").fetchall())
+        boot = _boot_id()
+        version = meta["resourceVersion"]
+        if meta["boot"] not in ("", boot):
+            version = meta[
+                "reserved"
+            ]  # the machine went down under us: versions up to here may have been seen
+        self._connection.execute("UPDATE meta SET value = ? WHERE key = 'boot'", (boot,))
+        self._reserve(version)
+
+    def _reserve(self, version: int) -> None:
+        """Put the current version and a reserve on the medium, now."""
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.execute(
+            "UPDATE meta SET value = CASE key WHEN 'reserved' THEN ? ELSE ? END"
+            " WHERE key IN ('reserved', 'resourceVersion')",
+            (version + RESERVED_VERSIONS, version),
+        )
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._reserved = version + RESERVED_VERSIONS
 
     def load(self) -> tuple[Iterator[Object], int]:
         """All objects as they were stored, definitions first, and the newest resourceVersion."""
@@ -97,9 +135,11 @@ class Database:
         return (orjson.loads(body) for (body,) in rows), version
 
     def append(self, changes: Sequence[Change]) -> None:
-        """Write all changes or none; on return they are on disk."""
+        """Write all changes or none; on return they outlive this process."""
         connection = self._connection
         try:
+            if changes[-1].resource_version > self._reserved:
+                self._reserve(changes[0].resource_version - 1)
             connection.execute("BEGIN IMMEDIATE")
             for change in changes:
                 self._write(change)
@@ -113,6 +153,29 @@ class Database:
         except BaseException:
             self._roll_back()
             raise
+        self._dirty = True
+
+    @property
+    def dirty(self) -> bool:
+        """Whether there is something for `sync` to do."""
+        return self._dirty
+
+    def sync(self) -> None:
+        """Bring what was written to the medium; to be called in a thread of its own. Raises `OSError`."""
+        self._dirty = False
+        log = os.open(self._log, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(log)
+            size = os.fstat(log).st_size
+        finally:
+            os.close(log)
+        if size <= CHECKPOINT_BYTES:
+            return
+        try:
+            with contextlib.closing(sqlite3.connect(self.path, timeout=0)) as beside:
+                beside.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error as error:
+            raise OSError(f"{self.path} could not be brought up to date: {error}") from error
 
     def _write(self, change: Change) -> None:
         key = (*change.storage, change.namespace, change.name)
@@ -133,9 +196,9 @@ class Database:
 
     def close(self) -> None:
         """Fold the log into the one file, so that the directory can be copied as it is."""
-        with contextlib.suppress(
-            sqlite3.Error
-        ):  # a full disk: the log stays beside the file and is read at start
+        with contextlib.suppress(sqlite3.Error):  # a full disk: the log stays and is read at the next start
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute("UPDATE meta SET value = '' WHERE key = 'boot'")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
 
@@ -167,6 +230,14 @@ def back_up(directory: Path, target: Path) -> None:
     finally:
         partial.unlink(missing_ok=True)
         connection.close()
+
+
+def _boot_id() -> str:
+    """What changes at each start of the machine (random(4)); empty where there is no such thing."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _refusal(error: Exception, path: Path) -> ApiError:

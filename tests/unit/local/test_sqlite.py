@@ -16,7 +16,7 @@ import pytest
 from controller.local.core.errors import ApiError
 from controller.local.core.storage import Change
 from controller.local.errors import StateError
-from controller.local.sqlite import DATABASE, MIGRATIONS, Database, back_up
+from controller.local.sqlite import DATABASE, MIGRATIONS, RESERVED_VERSIONS, Database, back_up
 
 STORAGE = ("", "configmaps")
 
@@ -72,6 +72,51 @@ def test_the_version_does_not_go_back_when_the_newest_object_is_deleted(
     database.append([gone("a", 3)])
     database.close()
     assert reopened(tmp_path) == ([], 3)
+
+
+def test_after_a_power_cut_the_version_goes_on_from_what_was_reserved(
+    tmp_path: Path, database: Database
+) -> None:
+    database.append([put("a", 2)])
+    database._connection.execute("UPDATE meta SET value = 'another boot' WHERE key = 'boot'")
+    database._connection.close()  # as it is: nothing is tidied up
+    again = Database.open(tmp_path)
+    assert again.load()[1] == 1 + RESERVED_VERSIONS
+    again._connection.close()
+    once_more = Database.open(tmp_path)  # killed, but the machine stayed up
+    assert once_more.load()[1] == 1 + RESERVED_VERSIONS
+    once_more.close()
+
+
+def test_versions_are_reserved_before_they_are_used(database: Database) -> None:
+    def reserved() -> int:
+        [(value,)] = database._connection.execute("SELECT value FROM meta WHERE key = 'reserved'")
+        return int(value)
+
+    for version in (
+        2,
+        RESERVED_VERSIONS,
+        RESERVED_VERSIONS + 1,
+        RESERVED_VERSIONS + 2,
+        5 * RESERVED_VERSIONS,
+    ):
+        database.append([put("a", version)])
+        assert reserved() >= version
+        assert database.load()[1] == version
+
+
+def test_the_log_is_folded_in_beside_the_writes(database: Database) -> None:
+    assert not database.dirty
+    for version in range(2, 12):
+        database.append([put(f"n{version}", version, size=1 << 20)])
+    assert database.dirty
+    before = database.path.stat().st_size
+    database.sync()
+    assert not database.dirty
+    assert database.path.stat().st_size > before + (1 << 20)
+    database.append([put("b", 12)])
+    assert names(database)[-1] == "b"
+    assert len(names(database)) == 11
 
 
 def test_definitions_come_first(database: Database) -> None:
