@@ -48,10 +48,14 @@ def _create(connection: sqlite3.Connection) -> None:
     )
     connection.execute("CREATE UNIQUE INDEX objects_key ON objects (grp, plural, namespace, name)")
     connection.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID")
-    connection.execute("INSERT INTO meta VALUES ('resourceVersion', 1), ('reserved', 1), ('boot', '')")
+    connection.execute("INSERT INTO meta VALUES ('resourceVersion', 1)")
 
 
-MIGRATIONS: tuple[Migration, ...] = (_create,)
+def _add_reserve(connection: sqlite3.Connection) -> None:
+    connection.execute("INSERT INTO meta VALUES ('reserved', 1), ('boot', '')")
+
+
+MIGRATIONS: tuple[Migration, ...] = (_create, _add_reserve)
 """Step i brings the file from format i to i+1; the file's format is its `user_version`. Only append."""
 
 

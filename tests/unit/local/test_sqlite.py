@@ -240,6 +240,14 @@ def test_an_older_format_is_migrated_and_kept_beside(tmp_path: Path, database: D
         Database.open(tmp_path)
 
 
+def test_the_first_format_is_still_read(tmp_path: Path, database: Database) -> None:
+    database.append([put("a", 2)])
+    database._connection.execute("DELETE FROM meta WHERE key != 'resourceVersion'")
+    database._connection.execute("PRAGMA user_version = 1")
+    database._connection.close()
+    assert reopened(tmp_path) == (["a"], 2)
+
+
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path, database: Database) -> None:
     def broken(connection: sqlite3.Connection) -> None:
         connection.execute("DELETE FROM objects")
