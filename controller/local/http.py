@@ -11,27 +11,24 @@ import dataclasses
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from http import HTTPStatus
 
 from aiohttp import web
 
 from controller.local import access, authn, bodies, negotiation, paths, queries
 from controller.local.access import Gate
 from controller.local.accounts import issue_token
+from controller.local.answers import Presenter, answer, refusal
 from controller.local.authn import Tokens
 from controller.local.core import errors
 from controller.local.core.api import ApiCore
 from controller.local.core.errors import ApiError
 from controller.local.core.request import Request, Result, User
 from controller.local.core.resources import Resource
-from controller.local.core.storage import Object
-from controller.local.core.table import table
-from controller.local.core.watch import Event
 from controller.local.documents import Documents
-from controller.local.encoding import Encoder, as_yaml, plain, pretty
+from controller.local.encoding import Encoder, plain
 from controller.local.faults import PATH as FAULTS
 from controller.local.faults import Faults, Source
 from controller.local.faults import parse as parse_faults
@@ -45,7 +42,6 @@ log = logging.getLogger(__name__)
 HEALTH = frozenset({"/healthz", "/livez", "/readyz"})
 BODY_SECONDS = 60.0
 MAX_INFLIGHT = 400
-_BROWSERS = ("curl/", "Wget/", "Mozilla/")
 
 
 @dataclass(slots=True)
@@ -80,7 +76,7 @@ class Edge:
         self._core = core
         self._gate = gate
         self._tokens = tokens
-        self._encoder = encoder
+        self._presenter = Presenter(encoder, clock)
         self._documents = documents
         self._watches = watches
         self._metrics = metrics
@@ -99,14 +95,14 @@ class Edge:
             record.code = response.status
         except ApiError as error:
             record.code = error.code
-            response = self._refusal(error)
+            response = refusal(error)
         except RecursionError:
             log.warning("%s %s: too deep to handle", request.method, request.rel_url.raw_path)
-            response = self._refusal(errors.bad_request("the request nests too deeply to be handled"))
+            response = refusal(errors.bad_request("the request nests too deeply to be handled"))
             record.code = 400
         except Exception as error:
             log.exception("%s %s failed", request.method, request.rel_url.raw_path)
-            response = self._refusal(errors.internal(f"{type(error).__name__}: {error}"))
+            response = refusal(errors.internal(f"{type(error).__name__}: {error}"))
             record.code = 500
         finally:
             self._note(request, record, time.perf_counter() - started)
@@ -180,7 +176,7 @@ class Edge:
                 raise late
         finally:
             self._inflight -= 1
-        return self._present(request, resource, result, representation)
+        return self._presenter.present(request, resource, result, representation)
 
     def _user(self, request: web.BaseRequest) -> User:
         peer = request.transport.get_extra_info("peercert") if request.transport is not None else None
@@ -239,95 +235,12 @@ class Edge:
             return await self._watches.stream(
                 request,
                 watch,
-                self._renderer(resource, representation, query.get("includeObject", "")),
+                self._presenter.renderer(resource, representation, query.get("includeObject", "")),
                 seconds=seconds,
                 bookmarks=built.allow_bookmarks,
             )
         finally:
             gauge.dec()
-
-    def _renderer(
-        self, resource: Resource, representation: Representation, include: str
-    ) -> Callable[[Event], bytes]:
-        encoder = self._encoder
-        if representation.shape == "object":
-            return lambda event: (
-                encoder.event(event.type, event.object)
-                if event.type in ("ADDED", "MODIFIED", "DELETED")
-                else _line(event.type, event.object)
-            )
-        first = True
-
-        def shaped(event: Event) -> bytes:
-            nonlocal first
-            if event.type == "ERROR":
-                return _line(event.type, event.object)
-            document = self._shape(resource, event.object, representation, include, headers=first)
-            first = False
-            return _line(event.type, document)
-
-        return shaped
-
-    def _shape(
-        self,
-        resource: Resource,
-        obj: Object,
-        representation: Representation,
-        include: str,
-        *,
-        headers: bool = True,
-    ) -> Object:
-        """An object or list as a Table or as metadata alone."""
-        api_version = f"meta.k8s.io/{representation.version}"
-        if representation.shape == "Table":
-            return table(
-                resource,
-                obj,
-                now=self._clock(),
-                include_object=include or "Metadata",
-                headers=headers,
-                version=representation.version,
-            )
-        if "items" in obj and obj.get("kind") == resource.list_kind:
-            items = [_metadata_only(item, api_version) for item in obj["items"]]
-            return {
-                "kind": "PartialObjectMetadataList",
-                "apiVersion": api_version,
-                "metadata": obj["metadata"],
-                "items": items,
-            }
-        return _metadata_only(obj, api_version)
-
-    def _present(
-        self, request: web.BaseRequest, resource: Resource, result: Result, representation: Representation
-    ) -> web.Response:
-        obj, code = result.object, result.code
-        is_status = obj.get("kind") == "Status" and obj.get("apiVersion") == "v1"
-        if representation.shape != "object" and not is_status:
-            obj = self._shape(resource, obj, representation, request.query.get("includeObject", ""))
-            data = plain(obj) if not wants_pretty(request) else pretty(obj)
-        elif wants_pretty(request):
-            data = pretty(obj)
-        elif representation.media_type == negotiation.YAML:
-            data = as_yaml(obj)
-        elif "items" in obj and obj.get("kind") == resource.list_kind:
-            data = self._encoder.encode_list(obj)
-        elif is_status:
-            data = plain(obj)
-        else:
-            data = self._encoder.encode(obj)
-        return answer(data, representation.media_type, code=code, warnings=result.warnings)
-
-    def _refusal(self, error: ApiError) -> web.Response:
-        headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}
-        if error.code == HTTPStatus.UNAUTHORIZED:
-            headers["WWW-Authenticate"] = 'Bearer realm="nxc-controller"'
-        response = answer(
-            plain(error.status()), negotiation.JSON, code=error.code, headers=headers, warnings=error.warnings
-        )
-        if error.code == HTTPStatus.TOO_MANY_REQUESTS:
-            response.force_close()  # who is turned away holds no connection
-        return response
 
     # ------------------------------------------------------------ everything else
 
@@ -390,41 +303,3 @@ async def read(request: web.BaseRequest) -> bytes:
         message = f"the request's body did not arrive within {BODY_SECONDS:.0f} s"
         raise ApiError(408, "Timeout", message) from None
     return b"".join(parts)
-
-
-def answer(
-    data: bytes,
-    media_type: str,
-    *,
-    code: int = 200,
-    warnings: Iterable[str] = (),
-    headers: dict[str, str] | None = None,
-) -> web.Response:
-    response = web.Response(
-        body=data,
-        status=code,
-        headers={
-            "Content-Type": media_type,
-            "Cache-Control": "no-cache, private",
-            "Server": "nxc-controller",
-            **(headers or {}),
-        },
-    )
-    for warning in warnings:
-        text = warning.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
-        response.headers.add("Warning", f'299 - "{text}"')
-    return response
-
-
-def wants_pretty(request: web.BaseRequest) -> bool:
-    """As the real server: asked for, or a person's tool."""
-    asked = queries.optional_flag(request.query, "pretty")
-    return asked if asked is not None else request.headers.get("User-Agent", "").startswith(_BROWSERS)
-
-
-def _line(kind: str, obj: Object) -> bytes:
-    return plain({"type": kind, "object": obj}) + b"\n"
-
-
-def _metadata_only(obj: Object, api_version: str) -> Object:
-    return {"kind": "PartialObjectMetadata", "apiVersion": api_version, "metadata": obj["metadata"]}

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import functools
 import logging
-import resource
 import secrets
 import socket
 import ssl
 import uuid
-from asyncio import sslproto
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +23,6 @@ from controller.local.bootstrap import install
 from controller.local.certificates import (
     Authority,
     ends_soon,
-    is_unspecified,
     server_names,
     signing_key,
 )
@@ -38,6 +34,7 @@ from controller.local.encoding import Encoder
 from controller.local.errors import LocalError
 from controller.local.faults import Faults
 from controller.local.http import Edge
+from controller.local.listener import context_for, listen, load_certificate, reachable, watch_limit
 from controller.local.metrics import Metrics
 from controller.local.reviews import reviewer
 from controller.local.sqlite import Database
@@ -59,10 +56,6 @@ WINDOW = 2048
 KEEPALIVE_SECONDS = 300.0
 """Longer than client-go keeps an idle connection (90 s), so that the client is the one who closes."""
 LONGEST_LINE = 64 << 10
-READ_BUFFER = 32 << 10
-"""Bytes that asyncio sets aside for each TLS connection: its 256 KiB would make thousands of watches costly."""
-_NO_CHECK_TIME = 0x200000
-"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which module ssl does not name: dates are judged in `authn`."""
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
 """The letters of generateName (k8s.io/apimachinery/pkg/util/rand): no vowels, so no words."""
 
@@ -108,7 +101,7 @@ class Server:
         self._runner: web.ServerRunner | None = None
         self._context: ssl.SSLContext | None = None
         self._aggregation = Aggregation(core)
-        self.watches = Watches(_watch_limit(settings.max_watches))
+        self.watches = Watches(watch_limit(settings.max_watches))
         self.url = ""
         self.started_at = 0
         """The resourceVersion at which this server began to answer."""
@@ -118,7 +111,7 @@ class Server:
         """Raises `LocalError` with a sentence for the terminal when something stands in the way."""
         directory = StateDirectory.claim(settings.state)
         try:
-            listener = _listen(settings)
+            listener = listen(settings.bind, settings.port)
             try:
                 return await cls._start(settings, directory, listener)
             except BaseException:
@@ -172,7 +165,7 @@ class Server:
         core.settle()
         self._aggregation.settle()
         host, port = listener.getsockname()[:2]
-        self.url = f"https://{_reachable(settings.bind)}:{port}"
+        self.url = f"https://{reachable(settings.bind)}:{port}"
         edge = Edge(
             core,
             gate=gate,
@@ -185,8 +178,7 @@ class Server:
             wake=self._work.set,
             faults=Faults() if settings.faults else None,
         )
-        sslproto.SSLProtocol.max_size = READ_BUFFER
-        self._context = _context(self._authority, self._directory.path, settings.bind)
+        self._context = context_for(self._authority, self._directory.path, settings.bind, _clock())
         web_server = web.Server(
             edge,
             handler_cancellation=True,
@@ -265,7 +257,7 @@ class Server:
                     self._directory.path, server_names(self._settings.bind), _clock()
                 )
                 if made and self._context is not None:
-                    _load_certificate(self._context, self._directory.path)
+                    load_certificate(self._context, self._directory.path)
                 self._write_kubeconfig()
             except LocalError as error:
                 log.error("the certificates could not be renewed: %s", error)
@@ -284,68 +276,6 @@ class Server:
         kubeconfig.write(path, access)
 
 
-def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.bind, settings.port))
-    except (OSError, OverflowError) as error:
-        listener.close()
-        where = f"{settings.bind}:{settings.port}"
-        code = error.errno if isinstance(error, OSError) else None
-        if code == errno.EADDRINUSE:
-            raise LocalError(
-                f"{where} is taken by another program; choose with --port (0: any free one)"
-            ) from error
-        if code == errno.EACCES:
-            raise LocalError(f"{where} needs privileges; choose a --port over 1023") from error
-        raise LocalError(f"cannot listen on {where}: {error}; choose with --bind and --port") from error
-    listener.setblocking(False)
-    return listener
-
-
 def _forget_previous(encoder: Encoder, change: Change) -> None:
     if change.previous is not None:
         encoder.forget(change.previous)
-
-
-def _reachable(bind: str) -> str:
-    """The address that a client on this machine uses for one that the server is bound to."""
-    if is_unspecified(bind):
-        return "[::1]" if ":" in bind else "127.0.0.1"
-    return f"[{bind}]" if ":" in bind else bind
-
-
-def _context(authority: Authority, directory: Path, bind: str) -> ssl.SSLContext:
-    """TLS 1.2 or later; a client certificate is asked for, not required."""
-    authority.server(directory, server_names(bind), _clock())
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    _load_certificate(context, directory)
-    context.load_verify_locations(cadata=authority.pem.decode())
-    context.verify_mode = ssl.CERT_OPTIONAL
-    context.verify_flags |= _NO_CHECK_TIME
-    context.set_alpn_protocols(["http/1.1"])
-    return context
-
-
-def _load_certificate(context: ssl.SSLContext, directory: Path) -> None:
-    context.load_cert_chain(directory / "server.crt", directory / "server.key")
-
-
-def _watch_limit(wanted: int) -> int:
-    """Raise the limit of open files as far as it goes, and carry no more watches than fit in it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-            soft = hard
-    if soft == resource.RLIM_INFINITY:
-        return wanted
-    limit = max(16, min(wanted, soft - 512))
-    if limit < wanted:
-        log.warning(
-            "only %d files may be open here (ulimit -n), so at most %d watches are carried", soft, limit
-        )
-    return limit

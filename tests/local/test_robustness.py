@@ -24,7 +24,7 @@ from controller.local import kubeconfig
 from controller.local.certificates import LEAF_LIFE, Authority
 from controller.local.errors import LocalError
 from controller.local.server import Server, Settings
-from controller.local.sqlite import DATABASE
+from controller.local.state_file import DATABASE
 from tests.local.plane import ControlPlane, LocalProcess, LocalThread, address, http, tls
 
 CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
