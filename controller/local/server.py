@@ -244,7 +244,8 @@ class Server:
         while True:
             await asyncio.sleep(EVENT_CHECK)
             try:
-                expire_events(self.core, _clock())
+                if expire_events(self.core, _clock()):
+                    self._work.set()
             except ApiError as error:
                 log.warning("old events could not be deleted: %s", error.message)
 

@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="%(default)s; 0: any free one")
     parser.add_argument("--no-operator", action="store_true", help="start the API server alone")
     parser.add_argument("--verbose", action="store_true", help="log every request")
-    parser.add_argument("--log-format", choices=("text", "json"), default="text", help=argparse.SUPPRESS)
+    parser.add_argument("--log-format", choices=("text", "json"), default="text", help="%(default)s")
     parser.add_argument("--faults", action="store_true", help=argparse.SUPPRESS)
 
 
