@@ -65,13 +65,18 @@ def admin(control_plane: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
     home = tmp_path_factory.mktemp("home")
     k = Kubectl(str(control_plane.kubeconfig), home, "default")
     run = f"nxc-run-{secrets.token_hex(3)}"
-    k("apply -f -", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": run, "labels": {SCRATCH: "run"}}})
+    k(
+        "apply -f -",
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": run, "labels": {SCRATCH: "run"}}},
+    )
     k("apply --server-side --force-conflicts -f -", [SPROCKETS, PADDOCKS])
     served(k, SPROCKETS)
     served(k, PADDOCKS)
     yield k
     k(f"delete namespace {run} --wait=false")
-    others = [n for n in k(f"get namespaces -l {SCRATCH}=run -o name").stdout.split() if n != f"namespace/{run}"]
+    others = [
+        n for n in k(f"get namespaces -l {SCRATCH}=run -o name").stdout.split() if n != f"namespace/{run}"
+    ]
     if not others:  # another session on the same server may still use the kinds
         k(f"delete crd sprockets.{GROUP} paddocks.{GROUP} --ignore-not-found --timeout=60s")
 
@@ -90,7 +95,7 @@ def k(admin: Kubectl, control_plane: Any, tmp_path: Path) -> Iterator[Kubectl]:
     held = kubectl.run(f"get sprockets.{GROUP},configmaps -o jsonpath='{{.items[?(@.metadata.finalizers)]}}'")
     if held.stdout:  # a test that failed half way must not leave a namespace that never goes
         for thing in kubectl(f"get sprockets.{GROUP},configmaps -o name").stdout.split():
-            kubectl.run(f"patch {thing} --type=merge -p '{{\"metadata\":{{\"finalizers\":null}}}}'")
+            kubectl.run(f'patch {thing} --type=merge -p \'{{"metadata":{{"finalizers":null}}}}\'')
     admin.run(f"delete namespace {name} --wait=false --ignore-not-found")
 
 

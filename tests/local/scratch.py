@@ -214,7 +214,12 @@ def definition(plural: str, kind: str, group: str, **properties: Any) -> dict[st
     crd["metadata"]["name"] = f"{plural}.{group}"
     crd["spec"]["group"] = group
     crd["spec"]["scope"] = "Namespaced"
-    crd["spec"]["names"] = {"plural": plural, "singular": kind.lower(), "kind": kind, "listKind": f"{kind}List"}
+    crd["spec"]["names"] = {
+        "plural": plural,
+        "singular": kind.lower(),
+        "kind": kind,
+        "listKind": f"{kind}List",
+    }
     schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     schema["properties"]["spec"]["properties"] = properties
     return crd

@@ -10,6 +10,7 @@ Source: Kubernetes, "Server-Side Apply"; KEP-555; sigs.k8s.io/structured-merge-d
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -120,14 +121,16 @@ def track_update(
     time: str,
     subresource: str = "",
     reset: frozenset[str] = frozenset(),
+    blank: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """`new` (result of a create, replace or patch of `live`) with metadata.managedFields brought up to date:
     `manager` owns by Update what differs from `live`, and others lose what it changed.
 
     managedFields written in `new` by the user replaces that of `live`; `[{}]` or `[]` resets it. Malformed entries
-    of a user make the server fall back to those of `live`.
+    of a user make the server fall back to those of `live`. `blank`: what an object of this kind shows before
+    anybody sets a field; where `live` is None, only what differs from it is owned.
     """
-    before: dict[str, Any] = live if live is not None else _nothing(new)
+    before: dict[str, Any] = live if live is not None else {**_nothing(new), **(blank or {})}
     known = _meta(before).get("managedFields")
     managers = _lenient(known) if subresource else _of_request(_meta(new).get("managedFields"), known)
     version = str(new.get("apiVersion", ""))

@@ -253,7 +253,7 @@ def _rule_causes(field: str, rule: Object, *, namespaced: bool) -> Iterator[Caus
             yield _go_value(
                 f"{field}.nonResourceURLs", shown, "namespaced rules cannot apply to non-resource URLs"
             )
-        elif mixed:
+        if mixed:
             text = "rules cannot apply to both regular resources and non-resource URLs"
             yield _go_value(f"{field}.nonResourceURLs", shown, text)
         return

@@ -8,7 +8,7 @@ from typing import Any
 from controller.local.core import errors, lifecycle
 from controller.local.core.builtin_schemas import structural_schema
 from controller.local.core.lifecycle import UndecodableError
-from controller.local.core.request import APPLY_PATCH, Request
+from controller.local.core.request import Request
 from controller.local.core.resources import CUSTOM_RESOURCE_DEFINITIONS, Resource
 from controller.local.core.schema import SchemaError, Structural
 from controller.local.core.schema_fields import prune_definition
@@ -166,30 +166,15 @@ def field_warnings(request: Request, resource: Resource, unknown: list[str]) -> 
     return tuple(_field_problems(request.duplicates, unknown))
 
 
-def check_applied(body: Any, resource: Resource) -> tuple[Object, list[str]]:
-    """The configuration of a server-side apply, its metadata decoded and cleaned, and the unknown fields."""
+def check_applied(body: Any, resource: Resource) -> Object:
+    """The configuration of a server-side apply, fresh at the top and in its metadata; `apply` looks at the rest."""
     if not isinstance(body, dict):
         raise errors.bad_request("error decoding YAML: the applied configuration is not an object")
     if (body.get("apiVersion"), body.get("kind")) != (resource.api_version, resource.kind):
         group_version, kind = body.get("apiVersion") or "", body.get("kind") or ""
         raise errors.bad_request(f"invalid object type: {group_version}, Kind={kind}")
-    try:
-        metadata, unknown = lifecycle.decoded(body.get("metadata"))
-    except UndecodableError as error:
-        raise errors.bad_request(f"error decoding {APPLY_PATCH}: {error}") from None
-    obj = {**body, "metadata": metadata}
-    schema = schema_of(resource)
-    if schema is not None:
-        _, dropped = schema.prune(obj)
-        unknown = [*unknown, *dropped]
-    if unknown:
-        # The real server names the first one, whatever the field validation.
-        what = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}; {resource.api_version}"
-        raise errors.internal_plain(
-            f"failed to create typed patch object ({what}, Kind={resource.kind}): "
-            f".{unknown[0]}: field not declared in schema"
-        )
-    return obj, unknown
+    metadata = body.get("metadata")
+    return {**body, "metadata": dict(metadata) if isinstance(metadata, dict) else {}}
 
 
 def _field_problems(duplicates: tuple[str, ...], unknown: list[str]) -> list[str]:

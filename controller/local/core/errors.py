@@ -222,9 +222,8 @@ def forbidden(group: str, resource: str, name: str, message: str, causes: Sequen
 
 def method_not_allowed(verb: str, group: str = "", resource: str = "") -> ApiError:
     if not resource:
-        return ApiError(
-            405, "MethodNotAllowed", "the server does not allow this method on the requested resource"
-        )
+        text = "the server does not allow this method on the requested resource"
+        return ApiError(405, "MethodNotAllowed", text, details={})
     text = f'{verb} is not supported on resources of kind "{qualified(group, resource)}"'
     return ApiError(405, "MethodNotAllowed", text, details=_details(group, resource, ""))
 

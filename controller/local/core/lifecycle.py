@@ -364,6 +364,17 @@ def _annotation_causes(annotations: dict[str, str]) -> list[Cause]:
     return causes
 
 
+def finalizer_warnings(metadata: Metadata, live: Metadata | None) -> list[str]:
+    """What the server says of new finalizers of custom resources whose name belongs to nobody's domain."""
+    known = (live or {}).get("finalizers", ())
+    return [
+        f"metadata.finalizers: {errors.quoted(finalizer)}: prefer a domain-qualified finalizer name to avoid "
+        "accidental conflicts with other finalizer writers"
+        for finalizer in sorted(set(metadata.get("finalizers", ())) - set(known))
+        if "/" not in finalizer and finalizer not in (FOREGROUND, ORPHAN, "kubernetes")
+    ]
+
+
 def _finalizer_causes(finalizers: list[str]) -> list[Cause]:
     causes = [
         errors.invalid_value("metadata.finalizers", finalizer, text)

@@ -11,6 +11,7 @@ from controller.local.core import errors, forms, patch
 from controller.local.core.reads import Reader
 from controller.local.core.request import JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, Request, Result
 from controller.local.core.resources import Resource
+from controller.local.core.scale_path import find, parts
 from controller.local.core.storage import Object
 from controller.local.core.writes import Writer
 
@@ -36,7 +37,7 @@ class Scaler:
         replicas = _replicas(wanted, request.name)
         metadata = dict(live["metadata"])
         metadata["resourceVersion"] = wanted["metadata"].get("resourceVersion", "")
-        obj = _with(live, _path(resource, "specReplicasPath"), replicas)
+        obj = _with(live, parts(resource, "specReplicasPath"), replicas)
         written = self._writer.replace(request, resource, live, {**obj, "metadata": metadata})
         return Result(scale(written, resource))
 
@@ -46,12 +47,12 @@ class Scaler:
 
 def scale(obj: Object, resource: Resource) -> Object:
     """The Scale of a custom resource. Raises ApiError 500 where it has no number of replicas."""
-    wanted = _find(obj, _path(resource, "specReplicasPath"))
+    wanted = find(obj, parts(resource, "specReplicasPath"))
     if wanted is None:
         where = (resource.scale or {})["specReplicasPath"]
         raise errors.internal(f"the spec replicas field {errors.quoted(where)} does not exist")
-    status: dict[str, Any] = {"replicas": _find(obj, _path(resource, "statusReplicasPath")) or 0}
-    selector = _find(obj, _path(resource, "labelSelectorPath"))
+    status: dict[str, Any] = {"replicas": find(obj, parts(resource, "statusReplicasPath")) or 0}
+    selector = find(obj, parts(resource, "labelSelectorPath"))
     if selector:
         status["selector"] = selector
     metadata = {key: obj["metadata"][key] for key in _SHOWN if key in obj["metadata"]}
@@ -59,7 +60,7 @@ def scale(obj: Object, resource: Resource) -> Object:
         "kind": "Scale",
         "apiVersion": API_VERSION,
         "metadata": metadata,
-        "spec": {"replicas": wanted},
+        "spec": {"replicas": wanted} if wanted else {},
         "status": status,
     }
 
@@ -86,21 +87,6 @@ def _replicas(wanted: Any, name: str) -> int:
         cause = errors.invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")
         raise errors.invalid("autoscaling", "Scale", name, [cause])
     return replicas
-
-
-def _path(resource: Resource, name: str) -> list[str]:
-    """`.spec.replicas` as its parts; none where the definition leaves it out."""
-    return [part for part in (resource.scale or {}).get(name, "").split(".") if part]
-
-
-def _find(obj: Any, path: list[str]) -> Any:
-    if not path:
-        return None
-    for part in path:
-        if not isinstance(obj, dict) or part not in obj:
-            return None
-        obj = obj[part]
-    return obj
 
 
 def _with(obj: Object, path: list[str], value: Any) -> Object:

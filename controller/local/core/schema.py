@@ -5,6 +5,7 @@ Source: Kubernetes, "Extend the Kubernetes API with CustomResourceDefinitions" (
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,13 @@ from controller.local.core.shape import Shape
 from controller.local.core.structural import ABSENT, Node, parse
 
 _BLOCKING = frozenset(
-    ("FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid")
+    (
+        "FieldValueNotSupported",
+        "FieldValueRequired",
+        "FieldValueTooLong",
+        "FieldValueTooMany",
+        "FieldValueTypeInvalid",
+    )
 )
 _UNCHECKED = Cause(
     "FieldValueInvalid",
@@ -120,14 +127,22 @@ class Structural:
         return causes
 
     def problems(
-        self, obj: dict[str, Any], old: dict[str, Any] | None = None, subresource: str = ""
+        self,
+        obj: dict[str, Any],
+        old: dict[str, Any] | None = None,
+        subresource: str = "",
+        *,
+        before: Sequence[Cause] = (),
+        after: Sequence[Cause] = (),
     ) -> list[Cause]:
         """`validate` and `rules` together, as the server does them for a write.
 
         After an error that makes rules pointless (a wrong type, something missing, too long or too many) they are
         not evaluated, and that is said. On /status only the status is validated, and texts name fields from there.
+        `before` and `after` are what else is wrong (with the metadata, with /scale), to be told before and after.
         """
-        causes = self.validate(obj, old) if subresource != "status" else self._status_problems(obj, old)
+        found = self.validate(obj, old) if subresource != "status" else self._status_problems(obj, old)
+        causes = [*before, *found, *after]
         if self._rules is None:
             return causes
         if any(cause.reason in _BLOCKING for cause in causes):

@@ -82,7 +82,7 @@ def _check(value: Any, shape: Shape, path: str, duplicates: bool, errors: list[s
         return
     elif kind == "map":
         if not isinstance(value, dict):
-            errors.append(_at(path, f"expected map, got {go_value(value)}"))
+            errors.append(_at(path, f"expected map, got {go_plain(value)}"))
             return
         for name, each in value.items():
             below = shape.of_field(name)
@@ -91,7 +91,7 @@ def _check(value: Any, shape: Shape, path: str, duplicates: bool, errors: list[s
             else:
                 _check(each, below, f"{path}.{name}", duplicates, errors)
     elif not isinstance(value, list):
-        errors.append(_at(path, f"expected list, got {go_value(value)}"))
+        errors.append(_at(path, f"expected list, got {go_plain(value)}"))
     elif shape.listed == "atomic":
         for index, each in enumerate(value):
             if shape.item is not None:
@@ -132,7 +132,7 @@ def _scalar_error(value: Any, expected: str) -> str:
     if expected == "boolean" and kind is not bool:
         return f"expected boolean, got {go_value(value)}"
     if kind in (dict, list):
-        return f"expected any scalar, got {go_value(value)}"
+        return f"expected any scalar, got {go_plain(value)}"
     return ""
 
 
@@ -141,8 +141,27 @@ def go_type(value: Any) -> str:
     return names.get(type(value), "map[string]interface {}")
 
 
-def go_value(value: Any) -> str:
+def go_plain(value: Any) -> str:
     """A value as Go's %v of its wrapper prints it."""
+    return f"&{{{go_words(value)}}}"
+
+
+def go_words(value: Any) -> str:
+    """A value as Go's %v prints it."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case list():
+            return f"[{' '.join(map(go_words, value))}]"
+        case dict():
+            return f"map[{' '.join(f'{name}:{go_words(value[name])}' for name in sorted(value))}]"
+        case None:
+            return "<nil>"
+    return str(value)
+
+
+def go_value(value: Any) -> str:
+    """A value as Go's %#v of its wrapper prints it."""
     return f"&value.valueUnstructured{{Value:{_go_syntax(value)}}}"
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from controller.local.core import apply, decoding, errors, forms, lifecycle, patch
+from controller.local.core import apply, decoding, errors, forms, lifecycle, patch, scale_path
+from controller.local.core.builtin_defaults import blank_builtin
 from controller.local.core.errors import Cause
 from controller.local.core.request import (
     APPLY_PATCH,
@@ -67,14 +69,14 @@ class Writer:
         with _warning(warnings):
             if request.name:
                 self._check_name(obj["metadata"], request.name)
-            return Result(self._insert(request, resource, obj), 201, warnings)
+            return _told(Result(self._insert(request, resource, obj), 201, warnings), resource, None)
 
     def update(self, request: Request, resource: Resource) -> Result:
         _check_options(request, "UpdateOptions")
         live = self._live(request, resource)
         obj, warnings = decoding.whole(request, resource, self.strategy(resource), live)
         with _warning(warnings):
-            return self._update(request, resource, live, obj, warnings)
+            return _told(self._update(request, resource, live, obj, warnings), resource, live)
 
     def _update(
         self,
@@ -116,7 +118,7 @@ class Writer:
         with _warning(warnings):
             self._check_name(obj["metadata"], request.name)
             _check_namespace(obj["metadata"], request.namespace)
-            return Result(self.replace(request, resource, live, obj), 200, warnings)
+            return _told(Result(self.replace(request, resource, live, obj), 200, warnings), resource, live)
 
     def amend(
         self, resource: Resource, live: Object, obj: Object, manager: str, subresource: str = ""
@@ -151,7 +153,7 @@ class Writer:
     def _apply(self, request: Request, resource: Resource, live: Object | None) -> Result:
         if live is None and request.subresource:
             raise errors.not_found(resource.group, resource.plural, request.name)
-        applied, _ = decoding.check_applied(request.body, resource)
+        applied = decoding.check_applied(request.body, resource)
         wanted = applied["metadata"]
         wanted.setdefault("name", request.name)
         strategy = self.strategy(resource)
@@ -180,8 +182,8 @@ class Writer:
         self._check_name(obj["metadata"], request.name)
         _check_namespace(obj["metadata"], request.namespace)
         if live is None:
-            return Result(self._insert(request, resource, obj, tracked=True), 201)
-        return Result(self.replace(request, resource, live, obj, tracked=True))
+            return _told(Result(self._insert(request, resource, obj, tracked=True), 201), resource, None)
+        return _told(Result(self.replace(request, resource, live, obj, tracked=True)), resource, live)
 
     def _live(self, request: Request, resource: Resource) -> Object | None:
         obj = self._storage.get(resource.storage, request.namespace, request.name)
@@ -224,7 +226,7 @@ class Writer:
         if not tracked:
             obj = apply.track_update(
                 None, obj, manager=request.manager, shape=_shape(resource), time=now,
-                reset=_reset(resource, ""),
+                reset=_reset(resource, ""), blank=None if resource.custom else blank_builtin(resource),
             )  # fmt: skip
         if self._admit is not None:
             self._admit(request, resource, obj, None)
@@ -317,7 +319,8 @@ class Writer:
         )
         if live is None or lifecycle.content_changed(obj, live):
             if resource.schema is not None:  # built-in kinds are checked by their strategy
-                causes += resource.schema.problems(obj, live, subresource)
+                numbers = scale_path.problems(obj, resource, subresource)
+                causes = resource.schema.problems(obj, live, subresource, before=causes, after=numbers)
             causes += strategy.validate(resource, obj, live)
         if causes:
             raise errors.invalid(resource.group, resource.kind, obj["metadata"].get("name", ""), causes)
@@ -335,6 +338,16 @@ def _warning(warnings: tuple[str, ...]) -> Iterator[None]:
     except errors.ApiError as error:
         error.warnings = warnings
         raise
+
+
+def _told(result: Result, resource: Resource, live: Object | None) -> Result:
+    """`result` with what the server has to say of a custom resource that it takes nevertheless."""
+    if not resource.custom or not result.object["metadata"].get("finalizers"):
+        return result
+    advice = lifecycle.finalizer_warnings(
+        result.object["metadata"], live["metadata"] if live is not None else None
+    )
+    return dataclasses.replace(result, warnings=(*result.warnings, *advice)) if advice else result
 
 
 def _sharing_managers(obj: Object, live: Object) -> Object:

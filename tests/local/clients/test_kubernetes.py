@@ -166,7 +166,9 @@ async def test_initial_events_end_with_a_bookmark(api: ApiClient, namespace: str
     bookmark = seen[-1]["object"]
     assert bookmark["kind"] == "Sprocket"
     assert bookmark["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
-    assert int(bookmark["metadata"]["resourceVersion"]) >= int(seen[1]["object"]["metadata"]["resourceVersion"])
+    assert int(bookmark["metadata"]["resourceVersion"]) >= int(
+        seen[1]["object"]["metadata"]["resourceVersion"]
+    )
 
 
 async def raw_watch(api: ApiClient, path: str) -> AsyncIterator[dict[str, Any]]:

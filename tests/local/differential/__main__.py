@@ -1,7 +1,7 @@
 """Send random calls to the local and to the real control plane and compare.
 
-    NXC_TEST_KUBECONFIG=... python -m tests.local.differential --seeds 1000
-    NXC_TEST_KUBECONFIG=... python -m tests.local.differential --seed 17        # one, told call by call
+NXC_TEST_KUBECONFIG=... python -m tests.local.differential --seeds 1000
+NXC_TEST_KUBECONFIG=... python -m tests.local.differential --seed 17        # one, told call by call
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def main() -> int:
 
 
 def _compare(options: argparse.Namespace, local: Path, real: Path) -> int:
-    seeds = [options.seed] if options.seed is not None else range(options.first, options.first + options.seeds)
+    seeds = (
+        [options.seed] if options.seed is not None else range(options.first, options.first + options.seeds)
+    )
     started, calls, differing = time.monotonic(), 0, Counter[str]()
     with Pair(local, real, f"nxc-diff-{secrets.token_hex(3)}") as pair:
         for number, seed in enumerate(seeds, 1):

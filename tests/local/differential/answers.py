@@ -10,7 +10,9 @@ from typing import Any
 
 _UID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _GENERATED = re.compile(r"\b(gen-|Bad-|gen\.)[bcdfghjklmnpqrstvwxz2456789]{5}\b")
-_VERSION_IN_TEXT = re.compile(r"((?:ResourceVersion|resourceVersion|resource version|current)[^0-9]{1,40})(\d+)")
+_VERSION_IN_TEXT = re.compile(
+    r"((?:ResourceVersion|resourceVersion|resource version|current)[^0-9]{1,40})(\d+)"
+)
 _TIMES = frozenset(("creationTimestamp", "deletionTimestamp", "lastTransitionTime", "time"))
 _AGE = re.compile(r"^(\d+[smhdy]|<unknown>|<invalid>)+$")
 

@@ -33,7 +33,11 @@ class Kind:
         return f"/apis/{self.api}" if "/" in self.api else f"/api/{self.api}"
 
     def collection(self, namespace: str) -> str:
-        return f"{self.prefix}/namespaces/{namespace}/{self.plural}" if self.namespaced else f"{self.prefix}/{self.plural}"
+        return (
+            f"{self.prefix}/namespaces/{namespace}/{self.plural}"
+            if self.namespaced
+            else f"{self.prefix}/{self.plural}"
+        )
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,11 @@ class Call:
 
     def __str__(self) -> str:
         where = "/".join(part for part in (self.kind.plural, self.name, self.subresource) if part)
-        shown = "" if self.body is None else f" {self.content_type.removeprefix('application/')} {_shown(self.body)}"
+        shown = (
+            ""
+            if self.body is None
+            else f" {self.content_type.removeprefix('application/')} {_shown(self.body)}"
+        )
         query = f" ?{_shown(self.parameters)}" if self.parameters else ""
         return f"{self.method} {where}{query}{shown}"
 

@@ -51,7 +51,9 @@ def _json_patch_causes(call: Call, local: Answer, real: Answer) -> tuple[Answer,
     return local, real
 
 
-_READERS = re.compile(r"^(the body is not valid (JSON|YAML)|the request has no body|error decoding|the object provided is unrecognized|invalid continue token)")
+_READERS = re.compile(
+    r"^(the body is not valid (JSON|YAML)|the request has no body|error decoding|the object provided is unrecognized|invalid continue token)"
+)
 
 
 def _readers_words(_call: Call, local: Answer, real: Answer) -> tuple[Answer, Answer]:
@@ -79,7 +81,9 @@ def _repeated_causes(_call: Call, local: Answer, real: Answer) -> tuple[Answer, 
         details = answer.body.get("details") if isinstance(answer.body, dict) else None
         if isinstance(details, dict) and "causes" in details:
             details["causes"] = [
-                cause for index, cause in enumerate(details["causes"]) if cause not in details["causes"][:index]
+                cause
+                for index, cause in enumerate(details["causes"])
+                if cause not in details["causes"][:index]
             ]
     return local, real
 
@@ -91,9 +95,15 @@ def _token_secrets(call: Call, local: Answer, real: Answer) -> tuple[Answer, Ans
     if call.kind.plural == "secrets" and not call.name and isinstance(real.body, dict):
         items = real.body.get("items")
         if items is not None:
-            real.body["items"] = [item for item in items if item.get("type") != "kubernetes.io/service-account-token"]
+            real.body["items"] = [
+                item for item in items if item.get("type") != "kubernetes.io/service-account-token"
+            ]
         if real.body.get("kind") == "Table":
-            kept = [index for index, row in enumerate(real.body["rows"]) if "kubernetes.io/service-account-token" not in row]
+            kept = [
+                index
+                for index, row in enumerate(real.body["rows"])
+                if "kubernetes.io/service-account-token" not in row
+            ]
             for key in ("rows", "objects"):
                 real.body[key] = [real.body[key][index] for index in kept]
         for answer in (local, real):

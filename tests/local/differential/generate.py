@@ -84,9 +84,7 @@ class Draw:
             if self.dice.random() < 0.2:
                 name = self.dice.choice(("c", "d", "e"))
                 free = {"metadata": {"finalizers": None}}
-                drawn.append(
-                    Call("PATCH", kind, name, body=free, content_type=MERGE_PATCH, settle=True)
-                )
+                drawn.append(Call("PATCH", kind, name, body=free, content_type=MERGE_PATCH, settle=True))
         return drawn[:length]
 
     def _reference(self, owner: str) -> dict[str, Any]:
@@ -139,18 +137,48 @@ class Draw:
         parameters: dict[str, Any] = {}
         if self.dice.random() < 0.35:
             parameters["labelSelector"] = self.dice.choice(
-                ("app=x", "app!=x", "app", "!app", "app in (x,y)", "app notin (x)", "app=x,tier", "a=b=c", "in (", "x y", "app==y", "app>1", "-bad=x", "app=,tier")
+                (
+                    "app=x",
+                    "app!=x",
+                    "app",
+                    "!app",
+                    "app in (x,y)",
+                    "app notin (x)",
+                    "app=x,tier",
+                    "a=b=c",
+                    "in (",
+                    "x y",
+                    "app==y",
+                    "app>1",
+                    "-bad=x",
+                    "app=,tier",
+                )
             )
         if self.dice.random() < 0.35:
             parameters["fieldSelector"] = self.dice.choice(
-                ("metadata.name=a", "metadata.name!=a", "metadata.namespace=<namespace>", "metadata.name=a,metadata.name=b", "spec.colour=red", "spec.colour!=red", "spec.size=1", "metadata.uid=1", "nonsense", "=", "type=Opaque", "metadata.name==b")
+                (
+                    "metadata.name=a",
+                    "metadata.name!=a",
+                    "metadata.namespace=<namespace>",
+                    "metadata.name=a,metadata.name=b",
+                    "spec.colour=red",
+                    "spec.colour!=red",
+                    "spec.size=1",
+                    "metadata.uid=1",
+                    "nonsense",
+                    "=",
+                    "type=Opaque",
+                    "metadata.name==b",
+                )
             )
         if kind is not SECRETS and self.dice.random() < 0.3:  # an old core has Secrets of its own
             parameters["limit"] = self.dice.choice((1, 2, 500, 0, -1, "x"))
             if self.dice.random() < 0.5:
                 parameters["continue"] = Known("continue", kind.plural)
         if self.dice.random() < 0.15:
-            parameters["resourceVersion"] = self.dice.choice(("0", "", "x", Known("resourceVersion", f"{kind.plural}/a")))
+            parameters["resourceVersion"] = self.dice.choice(
+                ("0", "", "x", Known("resourceVersion", f"{kind.plural}/a"))
+            )
             if self.dice.random() < 0.5:
                 parameters["resourceVersionMatch"] = self.dice.choice(("NotOlderThan", "Exact", "Nonsense"))
         if not kind.namespaced:
@@ -174,7 +202,9 @@ class Draw:
     def _json_patch(self, kind: Kind, subresource: str = "") -> Call:
         operations = [self._operation(kind) for _ in range(self.dice.choice((1, 1, 2, 3)))]
         if self.dice.random() < 0.05:
-            operations = self.dice.choice(([], {}, [{"op": "nonsense", "path": "/x"}], [{"op": "add"}], ["x"]))  # type: ignore[assignment]
+            operations = self.dice.choice(
+                ([], {}, [{"op": "nonsense", "path": "/x"}], [{"op": "add"}], ["x"])
+            )  # type: ignore[assignment]
         return Call(
             "PATCH", kind, self._name(kind), subresource, self._write_parameters(kind), operations, JSON_PATCH
         )
@@ -183,7 +213,9 @@ class Draw:
         body = self._partial(kind)
         if self.dice.random() < 0.2:
             body.setdefault("metadata", {})["resourceVersion"] = self._version(kind)
-        return Call("PATCH", kind, self._name(kind), subresource, self._write_parameters(kind), body, MERGE_PATCH)
+        return Call(
+            "PATCH", kind, self._name(kind), subresource, self._write_parameters(kind), body, MERGE_PATCH
+        )
 
     def _strategic_patch(self, kind: Kind) -> Call:
         body = self._partial(kind)
@@ -247,7 +279,9 @@ class Draw:
         name = name or self._name(kind)
         options: dict[str, Any] = {}
         if self.dice.random() < 0.5:
-            options["propagationPolicy"] = self.dice.choice(("Background", "Foreground", "Orphan", "Background", "Nonsense"))
+            options["propagationPolicy"] = self.dice.choice(
+                ("Background", "Foreground", "Orphan", "Background", "Nonsense")
+            )
         if self.dice.random() < 0.15:
             options["preconditions"] = self.dice.choice(
                 (
@@ -297,7 +331,14 @@ class Draw:
                 Call("PATCH", kind, name, body="{", content_type=JSON_PATCH),
                 Call("PATCH", kind, name, body="{}", content_type=JSON_PATCH),
                 Call("PATCH", kind, name, body=good, content_type=APPLY_PATCH),
-                Call("PATCH", kind, name, body=": :", content_type=APPLY_PATCH, parameters={"fieldManager": "x"}),
+                Call(
+                    "PATCH",
+                    kind,
+                    name,
+                    body=": :",
+                    content_type=APPLY_PATCH,
+                    parameters={"fieldManager": "x"},
+                ),
                 Call("PATCH", kind, name, body={"metadata": {"name": "other"}}, content_type=MERGE_PATCH),
                 Call("PATCH", kind, name, body={"kind": "Other"}, content_type=MERGE_PATCH),
                 Call("PATCH", kind, name, body={"apiVersion": "v7"}, content_type=MERGE_PATCH),
@@ -325,7 +366,9 @@ class Draw:
 
     def _version(self, kind: Kind) -> Any:
         name = self._name(kind)
-        return self.dice.choice(("", "0", "1", "x", Known("resourceVersion", f"{kind.plural}/{name}"), REMOVED))
+        return self.dice.choice(
+            ("", "0", "1", "x", Known("resourceVersion", f"{kind.plural}/{name}"), REMOVED)
+        )
 
     def _write_parameters(self, kind: Kind, manager: float = 0.4) -> dict[str, Any]:
         parameters: dict[str, Any] = {}
@@ -342,7 +385,11 @@ class Draw:
 
     def _good(self, kind: Kind, name: str) -> dict[str, Any]:
         """A valid object."""
-        return {**self._identity(kind, name), **self._content(kind, wrong=0.0), "metadata": self._metadata(kind, name)}
+        return {
+            **self._identity(kind, name),
+            **self._content(kind, wrong=0.0),
+            "metadata": self._metadata(kind, name),
+        }
 
     def _body(self, kind: Kind, name: str, *, sparse: bool = False) -> dict[str, Any]:
         """An object that is wrong in one place now and then."""
@@ -366,7 +413,9 @@ class Draw:
         if self.dice.random() < 0.2:
             metadata["annotations"] = {"note": self.dice.choice(("one", "two", ""))}
         if self.dice.random() < 0.1:
-            metadata["finalizers"] = self.dice.choice((["x.io/a"], ["x.io/a", "x.io/b"], ["x.io/a", "x.io/a"]))
+            metadata["finalizers"] = self.dice.choice(
+                (["x.io/a"], ["x.io/a", "x.io/b"], ["x.io/a", "x.io/a"])
+            )
         if self.dice.random() < 0.05:
             metadata["creationTimestamp"] = None
         return metadata
@@ -415,11 +464,17 @@ class Draw:
                     fields.setdefault("size", dice.randint(1, 100))
                 return {"spec": fields}
             case "paddocks":
-                return {"spec": {"area": self._maybe_wrong(dice.randint(0, 9), wrong), "name": dice.choice("xy")}}
+                return {
+                    "spec": {"area": self._maybe_wrong(dice.randint(0, 9), wrong), "name": dice.choice("xy")}
+                }
             case "configmaps":
-                content: dict[str, Any] = {"data": {key: dice.choice(("1", "2", "")) for key in dice.sample("abc", 2)}}
+                content: dict[str, Any] = {
+                    "data": {key: dice.choice(("1", "2", "")) for key in dice.sample("abc", 2)}
+                }
                 if dice.random() < wrong:
-                    content["data"] = dice.choice(({"no/slash": "x"}, {"a": 1}, {"a": None}, [], "x", {"": "x"}))
+                    content["data"] = dice.choice(
+                        ({"no/slash": "x"}, {"a": 1}, {"a": None}, [], "x", {"": "x"})
+                    )
                 if dice.random() < 0.1:
                     content["immutable"] = self._maybe_wrong(dice.random() < 0.3, wrong)
                 if dice.random() < 0.1:
@@ -430,12 +485,17 @@ class Draw:
                 if dice.random() < 0.2:
                     content["stringData"] = {"a": "plain"}
                 if dice.random() < 0.2:
-                    content["type"] = dice.choice(("Opaque", "nxc.dev/x", "kubernetes.io/tls", "kubernetes.io/basic-auth", ""))
+                    content["type"] = dice.choice(
+                        ("Opaque", "nxc.dev/x", "kubernetes.io/tls", "kubernetes.io/basic-auth", "")
+                    )
                 if dice.random() < wrong:
                     content["data"] = dice.choice(({"no/slash": "MQ=="}, {"a": 1}, {"a": "?"}, {"a": None}))
                 return content
             case "leases":
-                spec: dict[str, Any] = {"holderIdentity": dice.choice(("me", "you", "")), "leaseDurationSeconds": self._maybe_wrong(dice.choice((15, 30)), wrong)}
+                spec: dict[str, Any] = {
+                    "holderIdentity": dice.choice(("me", "you", "")),
+                    "leaseDurationSeconds": self._maybe_wrong(dice.choice((15, 30)), wrong),
+                }
                 if dice.random() < 0.4:
                     spec["renewTime"] = self._maybe_wrong("2026-01-02T03:04:05.678900Z", wrong)
                 if dice.random() < 0.2:
@@ -462,9 +522,15 @@ class Draw:
                 {"kind": "Nobody", "name": "n"},
             )
         )
-        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": dice.choice(("Role", "ClusterRole")), "name": dice.choice(("x", "view"))}
+        role = {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": dice.choice(("Role", "ClusterRole")),
+            "name": dice.choice(("x", "view")),
+        }
         if dice.random() < 0.1:
-            role = dice.choice(({"kind": "Role", "name": "x"}, {"kind": "Other", "name": "x"}, {**role, "name": ""}))
+            role = dice.choice(
+                ({"kind": "Role", "name": "x"}, {"kind": "Other", "name": "x"}, {**role, "name": ""})
+            )
         return {"roleRef": role, "subjects": [subject]}
 
     def _fields(self, wrong: float) -> dict[str, Any]:
@@ -505,7 +571,10 @@ class Draw:
 
     def _status_value(self) -> Any:
         dice = self.dice
-        condition = {"type": dice.choice(("Ready", "Built")), "status": dice.choice(("True", "False", "False", "Maybe"))}
+        condition = {
+            "type": dice.choice(("Ready", "Built")),
+            "status": dice.choice(("True", "False", "False", "Maybe")),
+        }
         return dice.choice(
             (
                 {"phase": dice.choice(("One", "Two"))},
@@ -530,12 +599,16 @@ class Draw:
             if kind is SPROCKETS and self.dice.random() < 0.3:
                 body["spec"][self.dice.choice(tuple(self._field_values()))] = None
         if self.dice.random() < 0.3:
-            body["metadata"] = {"labels": {self.dice.choice(("app", "tier")): self.dice.choice(("x", "y", None))}}
+            body["metadata"] = {
+                "labels": {self.dice.choice(("app", "tier")): self.dice.choice(("x", "y", None))}
+            }
         if self.dice.random() < 0.1:
             (_, key), value = self._bad_metadata()
             body.setdefault("metadata", {})[key] = value
         if self.dice.random() < 0.05:
-            body[self.dice.choice(("status", "extra", "spec", "data", "metadata"))] = self.dice.choice((None, 1, {}))
+            body[self.dice.choice(("status", "extra", "spec", "data", "metadata"))] = self.dice.choice(
+                (None, 1, {})
+            )
         return body
 
     def _change(self, kind: Kind) -> tuple[tuple[str, ...], Any]:
@@ -551,9 +624,22 @@ class Draw:
         return (top,), content[top]
 
     def _operation(self, kind: Kind) -> dict[str, Any]:
-        paths = ["/metadata/labels", "/metadata/labels/app", "/metadata/finalizers", "/metadata/resourceVersion", "/nothing", "/metadata/annotations/a~1b"]
+        paths = [
+            "/metadata/labels",
+            "/metadata/labels/app",
+            "/metadata/finalizers",
+            "/metadata/resourceVersion",
+            "/nothing",
+            "/metadata/annotations/a~1b",
+        ]
         if kind is SPROCKETS:
-            paths += [f"/spec/{name}" for name in self._field_values()] + ["/spec/parts/0", "/spec/parts/-", "/spec/tags/5", "/spec/parts/0/count", "/spec/steps/x"]
+            paths += [f"/spec/{name}" for name in self._field_values()] + [
+                "/spec/parts/0",
+                "/spec/parts/-",
+                "/spec/tags/5",
+                "/spec/parts/0/count",
+                "/spec/steps/x",
+            ]
         else:
             paths += ["/data/a", "/data", "/spec/holderIdentity", "/rules/0/verbs/-", "/subjects/0"]
         path = self.dice.choice(paths)

@@ -26,8 +26,9 @@ class Outcome:
     where: str = ""
 
     def __str__(self) -> str:
-        return f"seed {self.seed} (replay: python -m tests.local.differential --seed {self.seed})\n" + "\n".join(
-            self.lines
+        return (
+            f"seed {self.seed} (replay: python -m tests.local.differential --seed {self.seed})\n"
+            + "\n".join(self.lines)
         )
 
 

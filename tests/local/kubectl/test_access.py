@@ -63,7 +63,9 @@ def test_edit_writes_and_view_of_secrets(k: Kubectl, robot: Kubectl) -> None:
     robot.until("create configmap c --from-literal=a=1", lambda output: output.code == 0, 20)
     robot("create secret generic s --from-literal=a=1")
     robot("get secret s")
-    assert 'cannot create resource "roles"' in robot.fails("create role r --verb=get --resource=secrets").stderr
+    assert (
+        'cannot create resource "roles"' in robot.fails("create role r --verb=get --resource=secrets").stderr
+    )
 
 
 def test_a_role_for_named_objects_only(k: Kubectl, robot: Kubectl) -> None:
@@ -80,13 +82,15 @@ def test_a_role_for_the_status_alone(k: Kubectl, robot: Kubectl) -> None:
     k("create role read --verb=get --resource=sprockets.test.nxc.dev")
     k(f"create rolebinding status --role=status --serviceaccount={k.namespace}:robot")
     k(f"create rolebinding read --role=read --serviceaccount={k.namespace}:robot")
-    patch = "patch sprocket w --type=merge -p '{\"status\":{\"phase\":\"Fine\"}}'"
+    patch = 'patch sprocket w --type=merge -p \'{"status":{"phase":"Fine"}}\''
     robot.until(f"{patch} --subresource=status", lambda output: output.code == 0, 20)
     assert "Forbidden" in robot.fails(patch).stderr
 
 
 def test_nobody_grants_what_he_has_not(k: Kubectl, robot: Kubectl) -> None:
-    k("create role maker --verb=create,get --resource=roles.rbac.authorization.k8s.io,rolebindings.rbac.authorization.k8s.io")
+    k(
+        "create role maker --verb=create,get --resource=roles.rbac.authorization.k8s.io,rolebindings.rbac.authorization.k8s.io"
+    )
     k("create role reads --verb=get --resource=configmaps")
     k("create role powers --verb=get,delete --resource=secrets")
     for role in ("maker", "reads"):
@@ -143,7 +147,11 @@ def test_whoami(k: Kubectl, robot: Kubectl, needs: Callable[[str], None]) -> Non
     needs("selfsubjectreviews.authentication.k8s.io")
     me = robot("auth whoami -o json").json()["status"]["userInfo"]
     assert me["username"] == f"system:serviceaccount:{k.namespace}:robot"
-    assert set(me["groups"]) >= {"system:serviceaccounts", f"system:serviceaccounts:{k.namespace}", "system:authenticated"}
+    assert set(me["groups"]) >= {
+        "system:serviceaccounts",
+        f"system:serviceaccounts:{k.namespace}",
+        "system:authenticated",
+    }
 
 
 def test_a_token_says_whose_it_is_and_ends(k: Kubectl) -> None:
@@ -159,7 +167,10 @@ def test_a_token_says_whose_it_is_and_ends(k: Kubectl) -> None:
 def test_a_token_of_less_than_ten_minutes_is_refused(k: Kubectl) -> None:
     k("create serviceaccount robot")
     refused = k.fails("create token robot --duration=1m")
-    assert "spec.expirationSeconds: Invalid value: 60: may not specify a duration less than 10 minutes" in refused.stderr
+    assert (
+        "spec.expirationSeconds: Invalid value: 60: may not specify a duration less than 10 minutes"
+        in refused.stderr
+    )
 
 
 def test_a_token_for_nobody_is_refused(k: Kubectl) -> None:
@@ -169,7 +180,11 @@ def test_a_token_for_nobody_is_refused(k: Kubectl) -> None:
 def test_a_token_dies_with_its_service_account(k: Kubectl, robot: Kubectl) -> None:
     robot("auth can-i --list")
     k("delete serviceaccount robot")
-    robot.until("auth can-i --list", lambda output: "Unauthorized" in output.stderr or "logged in" in output.stderr, 30)
+    robot.until(
+        "auth can-i --list",
+        lambda output: "Unauthorized" in output.stderr or "logged in" in output.stderr,
+        30,
+    )
 
 
 def test_a_token_bound_to_a_secret_dies_with_it(k: Kubectl, as_user: AsUser) -> None:
@@ -218,7 +233,10 @@ def test_a_role_without_verbs_is_refused(k: Kubectl) -> None:
         "metadata": {"name": "r"},
         "rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": []}],
     }
-    assert "rules[0].verbs: Required value: verbs must contain at least one value" in k.fails("create -f -", role).stderr
+    assert (
+        "rules[0].verbs: Required value: verbs must contain at least one value"
+        in k.fails("create -f -", role).stderr
+    )
 
 
 def test_new_namespaces_get_a_default_service_account(k: Kubectl) -> None:

@@ -66,9 +66,9 @@ def test_apply_merges_a_configmap_made_by_create(k: Kubectl) -> None:
 
 def test_apply_view_last_applied_and_set_last_applied(k: Kubectl) -> None:
     k("apply -f -", configmap("c", a="1"))
-    assert "a: \"1\"" in k("apply view-last-applied configmap c").stdout
+    assert 'a: "1"' in k("apply view-last-applied configmap c").stdout
     k("apply set-last-applied -f -", configmap("c", a="2"))
-    assert "a: \"2\"" in k("apply view-last-applied configmap c").stdout
+    assert 'a: "2"' in k("apply view-last-applied configmap c").stdout
 
 
 def test_server_side_apply_creates_with_the_managers_name(k: Kubectl) -> None:
@@ -157,7 +157,7 @@ def test_server_side_apply_after_client_side_apply_takes_over(k: Kubectl) -> Non
 
 def test_an_edit_of_an_applied_field_is_a_conflict_for_the_next_apply(k: Kubectl) -> None:
     k("apply --server-side --field-manager=alice -f -", sprocket("w", colour="blue"))
-    k("patch sprocket w --type=merge -p '{\"spec\":{\"colour\":\"green\"}}'")
+    k('patch sprocket w --type=merge -p \'{"spec":{"colour":"green"}}\'')
     refused = k.fails("apply --server-side --field-manager=alice -f -", sprocket("w", colour="blue"))
     assert 'conflict with "kubectl-patch" using test.nxc.dev/v1: .spec.colour' in refused.stderr
 

@@ -56,4 +56,7 @@ def test_role_and_binding(k: Kubectl) -> None:
 
 
 def test_a_role_of_an_unknown_resource_is_refused(k: Kubectl) -> None:
-    assert "the server doesn't have a resource type" in k.fails("create role r --verb=get --resource=gizmos").stderr
+    assert (
+        "the server doesn't have a resource type"
+        in k.fails("create role r --verb=get --resource=gizmos").stderr
+    )

@@ -76,7 +76,7 @@ def test_a_field_added_by_an_upgrade_is_kept_from_then_on(k: Kubectl, crd: Crd) 
     assert k.get(f"{crd.plural} g")["spec"] == {"a": 1}
     install(k, crd, crd.manifest(a={"type": "integer"}, b={"type": "string"}))
     k.until(
-        f"patch {crd.plural} g --type=merge -p '{{\"spec\":{{\"b\":\"kept\"}}}}' -o jsonpath='{{.spec.b}}'",
+        f'patch {crd.plural} g --type=merge -p \'{{"spec":{{"b":"kept"}}}}\' -o jsonpath=\'{{.spec.b}}\'',
         lambda output: output.stdout == "kept",
         20,
     )
@@ -97,13 +97,13 @@ def test_a_stricter_schema_holds_for_the_next_write(k: Kubectl, crd: Crd) -> Non
     k("create -f -", crd.thing("g", a=50))
     install(k, crd, crd.manifest(a={"type": "integer", "maximum": 10}))
     refused = k.until(
-        f"patch {crd.plural} g --type=merge -p '{{\"spec\":{{\"a\":60}}}}'",
+        f'patch {crd.plural} g --type=merge -p \'{{"spec":{{"a":60}}}}\'',
         lambda output: output.code != 0,
         20,
     )
     assert "spec.a: Invalid value: 60: spec.a in body should be less than or equal to 10" in refused.stderr
     assert k.get(f"{crd.plural} g")["spec"]["a"] >= 50, "what is stored is still served"
-    k(f"patch {crd.plural} g --type=merge -p '{{\"spec\":{{\"a\":9}}}}'")
+    k(f'patch {crd.plural} g --type=merge -p \'{{"spec":{{"a":9}}}}\'')
 
 
 def test_columns_and_fields_of_an_upgrade_show_in_new_watches(k: Kubectl, crd: Crd) -> None:
@@ -118,7 +118,7 @@ def test_columns_and_fields_of_an_upgrade_show_in_new_watches(k: Kubectl, crd: C
     with k.start(f"get {crd.plural} -w") as watch:
         watch.until("NAME", "B")
         watch.until("g")
-        k(f"patch {crd.plural} g --type=merge -p '{{\"spec\":{{\"b\":\"later\"}}}}'")
+        k(f'patch {crd.plural} g --type=merge -p \'{{"spec":{{"b":"later"}}}}\'')
         watch.until("g", "later")
 
 
@@ -137,7 +137,9 @@ def test_a_version_added_by_an_upgrade_serves_the_same_objects(k: Kubectl, crd: 
     third = copy.deepcopy(second)
     third["spec"]["versions"][0]["served"] = False
     k("apply -f -", third)
-    k.until(f"get --raw /apis/{crd.group}/v1/namespaces/{k.namespace}/{crd.plural}", lambda o: o.code != 0, 30)
+    k.until(
+        f"get --raw /apis/{crd.group}/v1/namespaces/{k.namespace}/{crd.plural}", lambda o: o.code != 0, 30
+    )
     without = copy.deepcopy(second)
     del without["spec"]["versions"][0]
     refused = k.fails("apply -f -", without)
@@ -166,7 +168,7 @@ def test_the_status_subresource_can_come_with_an_upgrade(k: Kubectl, crd: Crd) -
     }
     install(k, crd, manifest)
     k.until(
-        f"patch {crd.plural} g --subresource=status --type=merge -p '{{\"status\":{{\"ok\":true}}}}'",
+        f'patch {crd.plural} g --subresource=status --type=merge -p \'{{"status":{{"ok":true}}}}\'',
         lambda output: output.code == 0,
         30,
     )
@@ -192,7 +194,7 @@ def test_a_name_that_does_not_match_is_refused(k: Kubectl, crd: Crd) -> None:
     manifest = crd.manifest(a={"type": "integer"})
     manifest["metadata"]["name"] = f"others.{crd.group}"
     assert "metadata.name: Invalid value" in refusal(k, manifest)
-    assert "must be spec.names.plural+\".\"+spec.group" in refusal(k, manifest)
+    assert 'must be spec.names.plural+"."+spec.group' in refusal(k, manifest)
 
 
 def test_two_storage_versions_are_refused(k: Kubectl, crd: Crd) -> None:
@@ -227,7 +229,10 @@ def test_a_list_map_without_its_key_required_is_refused(k: Kubectl, crd: Crd) ->
             }
         ),
     )
-    assert "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property" in said
+    assert (
+        "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property"
+        in said
+    )
 
 
 def test_names_in_use_are_not_accepted(k: Kubectl, crd: Crd) -> None:

@@ -12,7 +12,7 @@ HOLD = {"finalizers": ["test.nxc.dev/hold"]}
 
 
 def release(k: Kubectl, what: str) -> None:
-    k(f"patch {what} --type=merge -p '{{\"metadata\":{{\"finalizers\":null}}}}'")
+    k(f'patch {what} --type=merge -p \'{{"metadata":{{"finalizers":null}}}}\'')
 
 
 def owned_by(k: Kubectl, owner: str, **more: Any) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def test_delete_waits_for_the_finalizer(k: Kubectl) -> None:
 def test_a_held_object_can_still_change_but_gets_no_new_finalizer(k: Kubectl) -> None:
     k("create -f -", sprocket("w", metadata=HOLD))
     k("delete sprocket w --wait=false")
-    k("patch sprocket w --type=merge -p '{\"spec\":{\"size\":2}}'")
+    k('patch sprocket w --type=merge -p \'{"spec":{"size":2}}\'')
     assert k.get("sprocket w")["spec"]["size"] == 2
     more = '{"metadata":{"finalizers":["test.nxc.dev/hold","test.nxc.dev/more"]}}'
     refused = k.fails(f"patch sprocket w --type=merge -p '{more}'")
@@ -93,7 +93,7 @@ def test_creating_a_held_name_again_is_refused(k: Kubectl) -> None:
     k("create -f -", sprocket("w", metadata=HOLD))
     k("delete sprocket w --wait=false")
     refused = k.fails("create -f -", sprocket("w"))
-    assert "object is being deleted: sprockets.test.nxc.dev \"w\" already exists" in refused.stderr
+    assert 'object is being deleted: sprockets.test.nxc.dev "w" already exists' in refused.stderr
     release(k, "sprocket w")
 
 
@@ -136,7 +136,10 @@ def test_foreground_cascade_does_not_wait_for_children_that_do_not_block(k: Kube
 
 def test_orphaned_children_stay_without_their_owner(k: Kubectl) -> None:
     k("create -f -", sprocket("parent"))
-    k("create -f -", [sprocket("child", metadata=owned_by(k, "parent")), configmap("c", metadata=owned_by(k, "parent"))])
+    k(
+        "create -f -",
+        [sprocket("child", metadata=owned_by(k, "parent")), configmap("c", metadata=owned_by(k, "parent"))],
+    )
     k("delete sprocket parent --cascade=orphan")
     k.wait_gone("sprocket parent")
     for what in ("sprocket child", "configmap c"):
@@ -172,7 +175,12 @@ def test_namespace_deletion_takes_its_contents(k: Kubectl) -> None:
     assert f'namespace "{name}" deleted' in k(f"delete namespace {name} --timeout=60s").stdout
     assert not k.exists(f"namespace {name}")
     k(f"create namespace {name}")
-    assert k(f"get sprockets,configmaps -n {name} -o name --field-selector metadata.name!=kube-root-ca.crt").stdout == ""
+    assert (
+        k(
+            f"get sprockets,configmaps -n {name} -o name --field-selector metadata.name!=kube-root-ca.crt"
+        ).stdout
+        == ""
+    )
     k(f"delete namespace {name} --wait=false")
 
 
@@ -181,10 +189,14 @@ def test_a_namespace_waits_for_finalizers_and_says_so(k: Kubectl) -> None:
     k(f"create namespace {name}")
     k(f"create -n {name} -f -", sprocket("w", metadata=HOLD))
     k(f"delete namespace {name} --wait=false")
-    phase = k.until(f"get namespace {name} -o jsonpath='{{.status.phase}}'", lambda o: o.stdout == "Terminating")
+    phase = k.until(
+        f"get namespace {name} -o jsonpath='{{.status.phase}}'", lambda o: o.stdout == "Terminating"
+    )
     assert phase.stdout == "Terminating"
     refused = k.fails(f"create -n {name} -f -", sprocket("late"))
-    assert f"unable to create new content in namespace {name} because it is being terminated" in refused.stderr
+    assert (
+        f"unable to create new content in namespace {name} because it is being terminated" in refused.stderr
+    )
     told = k.until(
         f"get namespace {name} -o json",
         lambda o: any(
@@ -192,9 +204,11 @@ def test_a_namespace_waits_for_finalizers_and_says_so(k: Kubectl) -> None:
             for c in o.json()["status"].get("conditions", [])
         ),
     ).json()
-    message = next(c["message"] for c in told["status"]["conditions"] if c["type"] == "NamespaceFinalizersRemaining")
+    message = next(
+        c["message"] for c in told["status"]["conditions"] if c["type"] == "NamespaceFinalizersRemaining"
+    )
     assert "test.nxc.dev/hold in 1 resource instances" in message
-    k(f"patch sprocket w -n {name} --type=merge -p '{{\"metadata\":{{\"finalizers\":null}}}}'")
+    k(f'patch sprocket w -n {name} --type=merge -p \'{{"metadata":{{"finalizers":null}}}}\'')
     k.wait_gone(f"namespace {name}")
 
 
@@ -208,7 +222,9 @@ def test_delete_with_a_precondition_of_another_uid_is_refused(k: Kubectl) -> Non
     }
     refused = k.fails(f"delete --raw {raw} -f -", options)
     assert "(Conflict)" in refused.stderr
-    assert "the UID in the precondition (11111111-2222-3333-4444-555555555555) does not match" in refused.stderr
+    assert (
+        "the UID in the precondition (11111111-2222-3333-4444-555555555555) does not match" in refused.stderr
+    )
     assert k.exists("sprocket w")
 
 

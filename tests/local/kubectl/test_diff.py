@@ -25,7 +25,7 @@ def test_diff_shows_the_change_with_defaults_and_changes_nothing(k: Kubectl) -> 
 def test_diff_of_something_new(k: Kubectl) -> None:
     shown = k.run("diff -f -", configmap("c", a="1"))
     assert shown.code == 1
-    assert "+  a: \"1\"" in shown.stdout
+    assert '+  a: "1"' in shown.stdout
     assert not k.exists("configmap c")
 
 
@@ -47,7 +47,10 @@ def test_dry_run_client_asks_nothing_of_the_server(k: Kubectl) -> None:
     made = k("create configmap c --from-literal=a=1 --dry-run=client -o yaml")
     assert "kind: ConfigMap" in made.stdout
     assert not k.exists("configmap c")
-    assert k("apply --dry-run=client -f -", sprocket("w")).stdout == "sprocket.test.nxc.dev/w created (dry run)\n"
+    assert (
+        k("apply --dry-run=client -f -", sprocket("w")).stdout
+        == "sprocket.test.nxc.dev/w created (dry run)\n"
+    )
     assert not k.exists("sprocket w")
 
 
@@ -63,10 +66,13 @@ def test_dry_run_server_of_every_verb(k: Kubectl) -> None:
     k("apply -f -", sprocket("w"))
     before = k.get("sprocket w")
     changed = sprocket("w", size=9)
-    assert k("apply --dry-run=server -f -", changed).stdout == "sprocket.test.nxc.dev/w configured (server dry run)\n"
+    assert (
+        k("apply --dry-run=server -f -", changed).stdout
+        == "sprocket.test.nxc.dev/w configured (server dry run)\n"
+    )
     k("apply --server-side --force-conflicts --dry-run=server -f -", changed)
     k("replace --dry-run=server -f -", changed)
-    k("patch sprocket w --type=merge -p '{\"spec\":{\"size\":9}}' --dry-run=server")
+    k('patch sprocket w --type=merge -p \'{"spec":{"size":9}}\' --dry-run=server')
     k("label sprocket w a=b --dry-run=server")
     assert "(server dry run)" in k("delete sprocket w --dry-run=server").stdout
     assert k.get("sprocket w") == before

@@ -46,12 +46,21 @@ def test_api_resources(k: Kubectl) -> None:
 
 
 def test_api_resources_of_the_core(k: Kubectl) -> None:
-    rows = {row[0]: row[1:] for row in k("api-resources").rows if row[1] in {"cm", "ns", "sa", "ev", "v1"} or "crd" in row[1]}
+    rows = {
+        row[0]: row[1:]
+        for row in k("api-resources").rows
+        if row[1] in {"cm", "ns", "sa", "ev", "v1"} or "crd" in row[1]
+    }
     assert rows["configmaps"] == ["cm", "v1", "true", "ConfigMap"]
     assert rows["namespaces"] == ["ns", "v1", "false", "Namespace"]
     assert rows["serviceaccounts"] == ["sa", "v1", "true", "ServiceAccount"]
     assert rows["secrets"] == ["v1", "true", "Secret"]
-    assert rows["customresourcedefinitions"] == ["crd,crds", "apiextensions.k8s.io/v1", "false", "CustomResourceDefinition"]
+    assert rows["customresourcedefinitions"] == [
+        "crd,crds",
+        "apiextensions.k8s.io/v1",
+        "false",
+        "CustomResourceDefinition",
+    ]
 
 
 def test_api_resources_by_verb_scope_and_category(k: Kubectl) -> None:
@@ -76,7 +85,9 @@ def test_openapi_v3(k: Kubectl, needs: Callable[[str], None]) -> None:
     url = paths["apis/test.nxc.dev/v1"]["serverRelativeURL"]
     document = k(f"get --raw {url}").json()
     kinds = [s.get("x-kubernetes-group-version-kind", []) for s in document["components"]["schemas"].values()]
-    assert {"group": "test.nxc.dev", "version": "v1", "kind": "Sprocket"} in [kind for found in kinds for kind in found]
+    assert {"group": "test.nxc.dev", "version": "v1", "kind": "Sprocket"} in [
+        kind for found in kinds for kind in found
+    ]
 
 
 def test_cluster_scoped_objects(k: Kubectl) -> None:

@@ -31,7 +31,9 @@ def test_edit_that_changes_nothing(k: Kubectl, tmp_path: Path) -> None:
 def test_edit_over_somebody_elses_change_merges_where_they_differ(k: Kubectl, tmp_path: Path) -> None:
     k("create -f -", sprocket("w", size=3, note="a"))
     meanwhile = f"kubectl --kubeconfig {k.kubeconfig.split(':')[1]} -n {k.namespace} patch sprocket w"
-    script = f"""{meanwhile} --type=merge -p '{{"spec":{{"note":"b"}}}}' >&2; sed -i "s/size: 3/size: 4/" "$1" """
+    script = (
+        f"""{meanwhile} --type=merge -p '{{"spec":{{"note":"b"}}}}' >&2; sed -i "s/size: 3/size: 4/" "$1" """
+    )
     edit = k.with_environment(KUBE_EDITOR=editor(tmp_path, script))
     edited = edit.run("edit sprocket w")
     # kubectl sends a merge patch without the resourceVersion: both changes stand
@@ -54,7 +56,7 @@ def test_edit_to_an_invalid_object_reopens_with_the_reason(k: Kubectl, tmp_path:
 def test_edit_saved_manifest_conflicts_when_replaced(k: Kubectl, tmp_path: Path) -> None:
     k("create -f -", sprocket("w", size=3))
     saved = k("get sprocket w -o yaml").stdout
-    k("patch sprocket w --type=merge -p '{\"spec\":{\"size\":5}}'")
+    k('patch sprocket w --type=merge -p \'{"spec":{"size":5}}\'')
     refused = k.fails("replace -f -", saved.replace("size: 3", "size: 4"))
     assert "(Conflict)" in refused.stderr
     assert k.get("sprocket w")["spec"]["size"] == 5
@@ -62,7 +64,7 @@ def test_edit_saved_manifest_conflicts_when_replaced(k: Kubectl, tmp_path: Path)
 
 def test_edit_status(k: Kubectl, tmp_path: Path) -> None:
     k("create -f -", sprocket("w"))
-    k("patch sprocket w --subresource=status --type=merge -p '{\"status\":{\"phase\":\"One\"}}'")
+    k('patch sprocket w --subresource=status --type=merge -p \'{"status":{"phase":"One"}}\'')
     edit = k.with_environment(KUBE_EDITOR=editor(tmp_path, 'sed -i "s/phase: One/phase: Two/" "$1"'))
     edit("edit sprocket w --subresource=status")
     assert k.get("sprocket w")["status"]["phase"] == "Two"

@@ -44,7 +44,14 @@ def test_get_events(k: Kubectl) -> None:
 
 def test_kubectl_events_for_an_object_and_by_type(k: Kubectl) -> None:
     k("create -f -", [sprocket("w"), sprocket("v")])
-    k("create -f -", [event(k, "e1", "Bent"), event(k, "e2", "Broken", type_="Warning"), event(k, "e3", "Other", about="v")])
+    k(
+        "create -f -",
+        [
+            event(k, "e1", "Bent"),
+            event(k, "e2", "Broken", type_="Warning"),
+            event(k, "e3", "Other", about="v"),
+        ],
+    )
     told = k("events --for=sprocket.v1.test.nxc.dev/w")
     assert "Bent it was" in told.stdout
     assert "Other" not in told.stdout
@@ -89,7 +96,12 @@ def test_the_same_events_in_both_groups(k: Kubectl) -> None:
         "reason": "Tested",
         "note": "a note",
         "type": "Normal",
-        "regarding": {"apiVersion": live["apiVersion"], "kind": "Sprocket", "name": "w", "namespace": k.namespace},
+        "regarding": {
+            "apiVersion": live["apiVersion"],
+            "kind": "Sprocket",
+            "name": "w",
+            "namespace": k.namespace,
+        },
     }
     k("create -f -", modern)
     old = k.get("events modern")

@@ -47,7 +47,10 @@ def test_wide_adds_the_columns_of_lower_priority(three: Kubectl) -> None:
 def test_a_future_date_column_is_not_an_age(k: Kubectl) -> None:
     due = (datetime.now(UTC) + timedelta(hours=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
     k("create -f -", sprocket("w", due=due))
-    assert re.search(r"^w\s+1\s+<invalid>", k("get sprocket w").lines[1]) or "4h59m" in k("get sprocket w").stdout
+    assert (
+        re.search(r"^w\s+1\s+<invalid>", k("get sprocket w").lines[1])
+        or "4h59m" in k("get sprocket w").stdout
+    )
 
 
 def test_no_headers_and_show_labels(three: Kubectl) -> None:
@@ -137,7 +140,14 @@ def test_all_namespaces_has_a_namespace_column(three: Kubectl) -> None:
 
 
 def test_short_name_singular_full_name_and_kind(three: Kubectl) -> None:
-    for name in ("spk", "sprocket", "sprockets", "Sprocket", "sprockets.test.nxc.dev", "sprockets.v1.test.nxc.dev"):
+    for name in (
+        "spk",
+        "sprocket",
+        "sprockets",
+        "Sprocket",
+        "sprockets.test.nxc.dev",
+        "sprockets.v1.test.nxc.dev",
+    ):
         assert len(three(f"get {name}").rows) == 3, name
 
 
@@ -244,7 +254,9 @@ def test_describe(three: Kubectl) -> None:
     assert re.search(r"^API Version:\s+test.nxc.dev/v1$", text, re.M)
     assert re.search(r"^\s+Colour:\s+green$", text, re.M)
     assert re.search(r"^Events:\s+<none>$", text, re.M)
-    assert "Data\n====" in three("describe configmap kube-root-ca.crt").stdout if three.exists(
-        "configmap kube-root-ca.crt"
-    ) else True
+    assert (
+        "Data\n====" in three("describe configmap kube-root-ca.crt").stdout
+        if three.exists("configmap kube-root-ca.crt")
+        else True
+    )
     assert re.search(r"^Status:\s+Active$", three(f"describe namespace {three.namespace}").stdout, re.M)

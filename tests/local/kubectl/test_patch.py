@@ -22,13 +22,22 @@ def test_merge_patch_sets_merges_and_removes(k: Kubectl) -> None:
     changed = {"spec": {"note": None, "options": {"a": None, "c": "3"}, "steps": ["z"]}}
     assert patch(k, "sprocket w", "merge", changed) == "sprocket.test.nxc.dev/w patched\n"
     spec = k.get("sprocket w")["spec"]
-    assert spec == {"size": 1, "colour": "red", "replicas": 1, "options": {"b": "2", "c": "3"}, "steps": ["z"]}
+    assert spec == {
+        "size": 1,
+        "colour": "red",
+        "replicas": 1,
+        "options": {"b": "2", "c": "3"},
+        "steps": ["z"],
+    }
 
 
 def test_a_patch_that_changes_nothing_says_so(k: Kubectl) -> None:
     k("create -f -", sprocket("w"))
     before = k.get("sprocket w")["metadata"]
-    assert patch(k, "sprocket w", "merge", {"spec": {"size": 1}}) == "sprocket.test.nxc.dev/w patched (no change)\n"
+    assert (
+        patch(k, "sprocket w", "merge", {"spec": {"size": 1}})
+        == "sprocket.test.nxc.dev/w patched (no change)\n"
+    )
     assert k.get("sprocket w")["metadata"] == before
 
 
@@ -55,7 +64,10 @@ def test_json_patch_operations(k: Kubectl) -> None:
 
 def test_a_json_patch_test_that_fails_changes_nothing(k: Kubectl) -> None:
     k("create -f -", sprocket("w"))
-    body = [{"op": "test", "path": "/spec/size", "value": 5}, {"op": "replace", "path": "/spec/size", "value": 6}]
+    body = [
+        {"op": "test", "path": "/spec/size", "value": 5},
+        {"op": "replace", "path": "/spec/size", "value": 6},
+    ]
     assert "The request is invalid" in refused(k, "sprocket w", "json", body)
     assert k.get("sprocket w")["spec"]["size"] == 1
 
@@ -110,11 +122,15 @@ def test_a_patch_with_a_stale_resource_version_conflicts(k: Kubectl) -> None:
     patch(k, "sprocket w", "merge", {"spec": {"size": 2}})
     said = refused(k, "sprocket w", "merge", {"metadata": {"resourceVersion": stale}, "spec": {"size": 3}})
     assert "(Conflict)" in said
-    assert "the object has been modified; please apply your changes to the latest version and try again" in said
+    assert (
+        "the object has been modified; please apply your changes to the latest version and try again" in said
+    )
 
 
 def test_patch_of_nothing_says_not_found(k: Kubectl) -> None:
-    assert '(NotFound): sprockets.test.nxc.dev "w" not found' in refused(k, "sprocket w", "merge", {"spec": {}})
+    assert '(NotFound): sprockets.test.nxc.dev "w" not found' in refused(
+        k, "sprocket w", "merge", {"spec": {}}
+    )
 
 
 def test_label_annotate_and_their_removal(k: Kubectl) -> None:
@@ -141,7 +157,7 @@ def test_label_many(k: Kubectl) -> None:
 def test_an_invalid_label_is_refused(k: Kubectl) -> None:
     k("create -f -", sprocket("w"))
     said = refused(k, "sprocket w", "merge", {"metadata": {"labels": {"app": "no blanks here"}}})
-    assert "metadata.labels: Invalid value: \"no blanks here\"" in said
+    assert 'metadata.labels: Invalid value: "no blanks here"' in said
 
 
 def test_replace(k: Kubectl) -> None:
@@ -158,7 +174,7 @@ def test_replace_of_nothing_is_refused(k: Kubectl) -> None:
 def test_replace_with_a_stale_resource_version_conflicts(k: Kubectl) -> None:
     k("create -f -", sprocket("w"))
     stale = k.get("sprocket w")
-    k("patch sprocket w --type=merge -p '{\"spec\":{\"size\":2}}'")
+    k('patch sprocket w --type=merge -p \'{"spec":{"size":2}}\'')
     said = k.fails("replace -f -", stale).stderr
     assert "(Conflict)" in said
     assert "the object has been modified" in said
@@ -197,7 +213,7 @@ def test_a_rule_over_two_fields(k: Kubectl) -> None:
 def test_create_of_what_exists_is_refused(k: Kubectl) -> None:
     k("create -f -", sprocket("w"))
     said = k.fails("create -f -", sprocket("w")).stderr
-    assert '(AlreadyExists)' in said
+    assert "(AlreadyExists)" in said
     assert 'sprockets.test.nxc.dev "w" already exists' in said
 
 
@@ -206,7 +222,9 @@ def test_status_is_apart_from_spec(k: Kubectl) -> None:
     assert "status" not in k.get("sprocket w"), "status is dropped at creation"
     patch(k, "sprocket w", "merge", {"status": {"phase": "Lies"}})
     assert "status" not in k.get("sprocket w"), "and from a patch of the whole"
-    patch(k, "sprocket w", "merge", {"status": {"phase": "True"}, "spec": {"size": 7}}, "--subresource=status")
+    patch(
+        k, "sprocket w", "merge", {"status": {"phase": "True"}, "spec": {"size": 7}}, "--subresource=status"
+    )
     after = k.get("sprocket w")
     assert after["status"] == {"phase": "True"}
     assert after["spec"]["size"] == 1, "and spec from a patch of the status"

@@ -43,9 +43,7 @@ def test_unknown_fields_are_kept_where_the_schema_says_so(k: Kubectl) -> None:
 
 
 def test_a_duplicate_field_is_refused(k: Kubectl) -> None:
-    text = (
-        '{"apiVersion":"test.nxc.dev/v1","kind":"Sprocket","metadata":{"name":"w"},"spec":{"size":1,"size":2}}'
-    )
+    text = '{"apiVersion":"test.nxc.dev/v1","kind":"Sprocket","metadata":{"name":"w"},"spec":{"size":1,"size":2}}'
     path = f"/apis/test.nxc.dev/v1/namespaces/{k.namespace}/sprockets?fieldValidation=Strict"
     refused = k.fails(f"create --raw '{path}' -f -", text)
     assert 'strict decoding error: duplicate field "spec.size"' in refused.stderr
@@ -53,7 +51,10 @@ def test_a_duplicate_field_is_refused(k: Kubectl) -> None:
 
 INVALID: dict[str, tuple[dict[str, Any], str]] = {
     "missing": ({"size": None}, "spec.size: "),
-    "too small": ({"size": 0}, "spec.size: Invalid value: 0: spec.size in body should be greater than or equal to 1"),
+    "too small": (
+        {"size": 0},
+        "spec.size: Invalid value: 0: spec.size in body should be greater than or equal to 1",
+    ),
     "wrong type": (
         {"size": "big"},
         'spec.size: Invalid value: "string": spec.size in body must be of type integer: "string"',
@@ -62,7 +63,10 @@ INVALID: dict[str, tuple[dict[str, Any], str]] = {
         {"colour": "mauve"},
         'spec.colour: Unsupported value: "mauve": supported values: "red", "green", "blue"',
     ),
-    "pattern": ({"serial": "lower"}, "spec.serial: Invalid value: \"lower\": spec.serial in body should match '^[A-Z0-9-]*$'"),
+    "pattern": (
+        {"serial": "lower"},
+        "spec.serial: Invalid value: \"lower\": spec.serial in body should match '^[A-Z0-9-]*$'",
+    ),
     "too long": ({"serial": "A" * 21}, "spec.serial: Too long: may not be more than 20 bytes"),
     "too many": ({"tags": [str(n) for n in range(9)]}, "spec.tags: Too many: 9: must have at most 8 items"),
     "duplicate in a set": ({"tags": ["a", "a"]}, 'spec.tags[1]: Duplicate value: "a"'),
@@ -71,7 +75,10 @@ INVALID: dict[str, tuple[dict[str, Any], str]] = {
         'spec.parts[1]: Duplicate value: {"name":"a"}',
     ),
     "key missing": ({"parts": [{"count": 1}]}, "spec.parts[0].name: Required value"),
-    "date": ({"due": "tomorrow"}, 'spec.due: Invalid value: "tomorrow": spec.due in body must be of type date-time: "tomorrow"'),
+    "date": (
+        {"due": "tomorrow"},
+        'spec.due: Invalid value: "tomorrow": spec.due in body must be of type date-time: "tomorrow"',
+    ),
     "int or string": ({"limit": True}, "spec.limit"),
     "too many properties": (
         {"options": {str(n): "" for n in range(9)}},
@@ -106,13 +113,19 @@ def test_an_invalid_name_is_refused(k: Kubectl, name: str) -> None:
 
 def test_no_name_at_all_is_refused(k: Kubectl) -> None:
     refused = k.fails("create -f -", {**configmap("x"), "metadata": {}})
-    assert "resource name may not be empty" in refused.stderr or "name or generateName is required" in refused.stderr
+    assert (
+        "resource name may not be empty" in refused.stderr
+        or "name or generateName is required" in refused.stderr
+    )
 
 
 def test_generate_name(k: Kubectl) -> None:
     names = set()
     for _ in range(3):
-        made = k("create -f - -o jsonpath='{.metadata.name}'", {**sprocket("x"), "metadata": {"generateName": "w-"}})
+        made = k(
+            "create -f - -o jsonpath='{.metadata.name}'",
+            {**sprocket("x"), "metadata": {"generateName": "w-"}},
+        )
         names.add(made.stdout)
     assert len(names) == 3
     assert all(name.startswith("w-") and len(name) == 7 for name in names)
@@ -147,7 +160,7 @@ def test_core_kinds_are_validated(k: Kubectl) -> None:
     bad = {**configmap("c"), "data": {"no/slash": "x"}}
     assert 'data[no/slash]: Invalid value: "no/slash"' in k.fails("create -f -", bad).stderr
     k("create -f -", {**configmap("c", a="1"), "immutable": True})
-    refused = k.fails("patch configmap c -p '{\"data\":{\"a\":\"2\"}}'")
+    refused = k.fails('patch configmap c -p \'{"data":{"a":"2"}}\'')
     assert "data: Forbidden: field is immutable when `immutable` is set" in refused.stderr
 
 
@@ -169,14 +182,18 @@ def test_secrets_take_string_data(k: Kubectl) -> None:
 
 def test_a_secrets_type_cannot_change(k: Kubectl) -> None:
     k("create secret generic s")
-    refused = k.fails("patch secret s -p '{\"type\":\"other\"}'")
+    refused = k.fails('patch secret s -p \'{"type":"other"}\'')
     assert "type: Invalid value" in refused.stderr
     assert "field is immutable" in refused.stderr
 
 
 def test_a_big_body_is_refused(k: Kubectl) -> None:
     refused = k.fails("create --validate=ignore -f -", configmap("c", a="x" * 4_000_000))
-    assert "Too long" in refused.stderr or "too large" in refused.stderr.lower() or "limit is 3145728" in refused.stderr
+    assert (
+        "Too long" in refused.stderr
+        or "too large" in refused.stderr.lower()
+        or "limit is 3145728" in refused.stderr
+    )
 
 
 def test_a_configmap_of_more_than_a_megabyte_is_refused(k: Kubectl) -> None:

@@ -34,16 +34,17 @@ def test_wait_for_a_condition_that_holds_already(k: Kubectl) -> None:
 
 def test_wait_for_a_condition_that_does_not_come_times_out(k: Kubectl) -> None:
     k("create -f -", sprocket("w"))
-    assert "timed out waiting for the condition on sprockets/w" in k.fails(
-        "wait --for=condition=Ready --timeout=1s sprocket/w"
-    ).stderr
+    assert (
+        "timed out waiting for the condition on sprockets/w"
+        in k.fails("wait --for=condition=Ready --timeout=1s sprocket/w").stderr
+    )
 
 
 def test_a_stale_condition_does_not_count(k: Kubectl) -> None:
     k("create -f -", sprocket("w"))
     condition(k, "w", "True", observedGeneration=1)
     k("wait --for=condition=Ready --timeout=5s sprocket/w")
-    k("patch sprocket w --type=merge -p '{\"spec\":{\"size\":2}}'")
+    k('patch sprocket w --type=merge -p \'{"spec":{"size":2}}\'')
     k.fails("wait --for=condition=Ready --timeout=1s sprocket/w")
     condition(k, "w", "True", observedGeneration=2)
     k("wait --for=condition=Ready --timeout=5s sprocket/w")
@@ -52,8 +53,8 @@ def test_a_stale_condition_does_not_count(k: Kubectl) -> None:
 def test_a_stale_status_does_not_count(k: Kubectl) -> None:
     k("create -f -", sprocket("w"))
     condition(k, "w", "True")
-    k("patch sprocket w --subresource=status --type=merge -p '{\"status\":{\"observedGeneration\":1}}'")
-    k("patch sprocket w --type=merge -p '{\"spec\":{\"size\":2}}'")
+    k('patch sprocket w --subresource=status --type=merge -p \'{"status":{"observedGeneration":1}}\'')
+    k('patch sprocket w --type=merge -p \'{"spec":{"size":2}}\'')
     k.fails("wait --for=condition=Ready --timeout=1s sprocket/w")
 
 
@@ -79,15 +80,15 @@ def test_wait_for_deletion_times_out_while_a_finalizer_holds(k: Kubectl) -> None
     k("delete sprocket w --wait=false")
     assert "timed out" in k.fails("wait --for=delete --timeout=1s sprocket/w").stderr
     with k.start("wait --for=delete --timeout=20s sprocket/w") as waiting:
-        k("patch sprocket w --type=json -p '[{\"op\":\"remove\",\"path\":\"/metadata/finalizers\"}]'")
+        k('patch sprocket w --type=json -p \'[{"op":"remove","path":"/metadata/finalizers"}]\'')
         assert waiting.ended() == 0
 
 
 def test_wait_for_a_field(k: Kubectl) -> None:
     k("create -f -", sprocket("w"))
     with k.start("wait --for=jsonpath='{.status.phase}'=Done --timeout=20s sprocket/w") as waiting:
-        k("patch sprocket w --subresource=status --type=merge -p '{\"status\":{\"phase\":\"Busy\"}}'")
-        k("patch sprocket w --subresource=status --type=merge -p '{\"status\":{\"phase\":\"Done\"}}'")
+        k('patch sprocket w --subresource=status --type=merge -p \'{"status":{"phase":"Busy"}}\'')
+        k('patch sprocket w --subresource=status --type=merge -p \'{"status":{"phase":"Done"}}\'')
         assert waiting.ended() == 0
     k("wait --for=jsonpath='{.spec.size}'=1 --timeout=2s sprocket/w")
 

@@ -11,7 +11,7 @@ def test_a_watched_table_shows_what_is_there_and_each_change(k: Kubectl) -> None
     with k.start("get sprockets -w") as watch:
         assert watch.until("NAME").split() == ["NAME", "SIZE", "READY", "DUE", "AGE"]
         watch.until("a", " 5 ")
-        k("patch sprocket a --type=merge -p '{\"spec\":{\"size\":6}}'")
+        k('patch sprocket a --type=merge -p \'{"spec":{"size":6}}\'')
         watch.until("a", " 6 ")
         k("create -f -", sprocket("b", size=9))
         watch.until("b", " 9 ")
@@ -38,7 +38,7 @@ def test_output_watch_events_names_the_type_of_each(k: Kubectl) -> None:
     with k.start("get configmap c -w --output-watch-events") as watch:
         watch.until("EVENT", "NAME", "DATA", "AGE")
         watch.until("ADDED", "c")
-        k("patch configmap c -p '{\"data\":{\"b\":\"2\"}}'")
+        k('patch configmap c -p \'{"data":{"b":"2"}}\'')
         watch.until("MODIFIED", "c")
         k("delete configmap c")
         watch.until("DELETED", "c")
@@ -58,7 +58,7 @@ def test_watch_of_a_single_object_as_yaml(k: Kubectl) -> None:
     k("create -f -", sprocket("w", colour="blue"))
     with k.start("get sprocket w -w -o yaml") as watch:
         watch.until("colour: blue")
-        k("patch sprocket w --type=merge -p '{\"spec\":{\"colour\":\"green\"}}'")
+        k('patch sprocket w --type=merge -p \'{"spec":{"colour":"green"}}\'')
         watch.until("colour: green")
 
 

@@ -505,7 +505,7 @@ def test_apply_creates_and_then_merges(cluster: Cluster) -> None:
             "uid mismatch: the provided object specified uid 1",
         ),
         (widget("a", hue=1), {"field_manager": "m"}, 500, ".spec.hue: field not declared in schema"),
-        (widget("a", {"labels": 1}), {"field_manager": "m"}, 400, "cannot unmarshal"),
+        (widget("a", {"labels": 1}), {"field_manager": "m"}, 500, ".metadata.labels: expected map, got &{1}"),
         (
             widget("a", {"namespace": "z"}),
             {"field_manager": "m"},
