@@ -1,7 +1,7 @@
 """Who may use a testbed now, and who waits.
 
 One `Ledger` a testbed: what each deployment holds, and the queue of those that wait. First come, first
-served, by creation time and then uid: a deployment that does not fit holds back those behind it, so that
+served, by creation time and then name: a deployment that does not fit holds back those behind it, so that
 a large one cannot starve. One that could never fit is told so and does not queue.
 
 The ledger lives in the leader's memory and is rebuilt from what the deployments' statuses record, so a
@@ -19,7 +19,7 @@ from controller.model.quantity import format_bytes
 from controller.model.testbed import Capacity
 
 Order = tuple[str, str]
-"""A place in the queue: creation time (RFC 3339) and uid."""
+"""A place in the queue: creation time (RFC 3339), and the name of what came in the same second."""
 
 
 @dataclass(frozen=True, slots=True)

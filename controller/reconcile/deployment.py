@@ -81,7 +81,9 @@ class DeploymentReconciler:
             raise
         desk.problems.pop(key, None)
         if leaving:
-            self._ledgers.hold_orphans(key, desk.store.nodes_of(key))  # only now is its reservation off the record
+            self._ledgers.hold_orphans(
+                key, desk.store.nodes_of(key)
+            )  # only now is its reservation off the record
         return planned.look_again.total_seconds()
 
     async def _gather(self, key: Key, deployment: Deployment) -> DeploymentWorld:
@@ -147,8 +149,9 @@ class DeploymentReconciler:
             or (held is not None and held.testbed != testbed.meta.name)
         ):
             return None
-        created = format_precise(deployment.meta.created) or ""
-        return self._ledgers.request(key, testbed, (created, deployment.meta.uid), wanted.need)
+        # Creation times have whole seconds: what one `kubectl apply` made goes by name.
+        order = (format_precise(deployment.meta.created) or "", f"{key.namespace}/{key.name}")
+        return self._ledgers.request(key, testbed, order, wanted.need)
 
     async def _claim(self, testbed: Testbed) -> None:
         """A testbed in use cannot go: nobody is let in before it has our finalizer."""

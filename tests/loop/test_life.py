@@ -213,7 +213,12 @@ async def test_what_does_not_fit_waits_for_its_turn(stage: Stage) -> None:
         await stage.deployment("third", testbedRef={"name": small})
         await stage.condition(DEPLOYMENT, "second", "Admitted", "False", reason="WaitingForCapacity")
         await stage.condition(DEPLOYMENT, "third", "Admitted", "False", reason="WaitingForCapacity")
-        assert (await stage.get(DEPLOYMENT, "third"))["status"]["queue"]["position"] == 2  # type: ignore[index]
+
+        async def behind() -> bool:  # a place is refreshed every 30 s
+            third = await stage.get(DEPLOYMENT, "third")
+            return third is not None and third["status"].get("queue") == {"position": 2}
+
+        await stage.until("third is behind second", behind, seconds=45)
         await stage.delete(DEPLOYMENT, "first")
         await stage.ready("second")
         await stage.ready("third")
