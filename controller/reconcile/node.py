@@ -66,7 +66,7 @@ class NodeReconciler:
             machines=machines,
             installation=desk.installation,
             deployment=node.network,
-            suspend=deployment is not None and deployment.suspend,
+            suspend=deployment is not None and deployment.suspend and node.meta.owned_by(deployment.meta.uid),
             refusal=refusal,
             problem=desk.problems.get(key),
         )

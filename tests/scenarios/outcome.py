@@ -61,6 +61,8 @@ class Outcome:
                     yield f"{kind.kind} {'/'.join(_key(obj))}: generation {meta['generation']}, seen is {seen}"
         for obj in self._cluster.all(DEPLOYMENT):
             mine = [n for n in nodes if _named_by(n, obj)]
+            if not all(_owned_by(n, obj["metadata"]["uid"]) for n in mine):
+                continue  # orphans are counted as they will be once it takes them up
             ready = sum(1 for n in mine if _is(n, "Ready") and not n["metadata"].get("deletionTimestamp"))
             counted = ((obj.get("status") or {}).get("nodes") or {}).get("ready", 0)
             if ready != counted and not obj["metadata"].get("deletionTimestamp"):

@@ -26,7 +26,10 @@ from controller.model.kinds import Key
 from controller.model.names import digest
 
 _DIRECTIVE = re.compile(r"^\s*#\s*simulate:\s*([a-z-]+)(?:=(\S+))?\s*$", re.MULTILINE)
-_ROLES = re.compile(r"\b(?:roles|nodes)\s*=\s*\{")
+_ROLES = re.compile(
+    r"""(?P<skip>\#[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\])*"|''.*?'')|(?P<roles>\b(?:roles|nodes)\s*=\s*\{)""",
+    re.DOTALL,
+)
 _PART = re.compile(
     r"""(?P<skip>\#[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\])*"|''.*?'')|(?P<open>[{(\[])|(?P<close>[})\]])
     |(?P<name>[A-Za-z_][\w'-]*)\s*(?=[=.])|(?P<end>;)""",
@@ -171,7 +174,7 @@ def read(composition: Composition) -> tuple[Mapping[str, str], tuple[str, ...]]:
     asked = {name: value or "" for name, value in _DIRECTIVE.findall(text)}
     if "roles" in asked:
         return asked, tuple(asked["roles"].split(","))
-    found = _ROLES.search(text)
+    found = next((part for part in _ROLES.finditer(text) if part["roles"]), None)
     return asked, attributes(text, found.end()) if found else DEFAULT_ROLES
 
 

@@ -171,9 +171,7 @@ def world_on_disk(testbed: Testbed) -> World:
     if endpoint not in _worlds:
         url = urlsplit(endpoint)
         if url.scheme != "file" or url.netloc or not url.path:
-            raise TestbedError(
-                "BadEndpoint", f"spec.endpoint: {endpoint!r} is not file:///PATH (simulated testbed)"
-            )
+            raise TestbedError("BadEndpoint", f"spec.endpoint: {endpoint!r} is not of the form file:///PATH")
         shelf = Shelf(Path(unquote(url.path)))
         _worlds[endpoint] = World(now=time.time, policy=_policy(url.query), shelf=shelf)
     return _worlds[endpoint]
