@@ -31,7 +31,7 @@ from controller.runtime.kopf_feed import KopfFeed
 logger = logging.getLogger(__name__)
 
 CRD_REVISION = 1
-LOOK_AGAIN = 5.0
+LOOK_AGAIN = 2.0
 """Seconds between two looks at surroundings that are not right yet."""
 STUCK_AFTER = 300.0
 """Seconds that a key may wait, or a reconcile run, before the process counts as stuck."""
@@ -56,6 +56,7 @@ class Daemon:
         self._options = options
         self._wrong: list[str] = ["starting"]
         self._operator: Operator | None = None
+        self._client: Client | None = None
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT. Raises `NxcError` where starting makes no sense (no usable kubeconfig)."""
@@ -66,7 +67,7 @@ class Daemon:
             os.environ["KUBECONFIG"] = kubeconfig_path(options.kubeconfig) or ""
             if options.context:
                 os.environ["KUBECONTEXT"] = options.context
-        client = Client(configuration)
+        client = self._client = Client(configuration)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -103,6 +104,7 @@ class Daemon:
 
     async def _work(self, client: Client, operator: Operator) -> None:
         await self._surroundings(client)
+        client.outspoken = True
         feed = KopfFeed(operator.feed)
         async with asyncio.TaskGroup() as group:
             group.create_task(operator.run())
@@ -130,7 +132,8 @@ class Daemon:
             await asyncio.sleep(LOOK_AGAIN)
 
     def _not_ready(self) -> str | None:
-        return "\n".join(self._wrong) or None
+        trouble = self._client.trouble if self._client is not None else ""
+        return "\n".join(self._wrong) or trouble or None
 
     def _stuck(self) -> str | None:
         queue = self._operator.queue if self._operator is not None else None

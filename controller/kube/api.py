@@ -42,6 +42,10 @@ class Forbidden(ApiError):
     """403: the operator's role lacks a verb, or the namespace is terminating."""
 
 
+class Unauthorized(ApiError):
+    """401: the server does not know who asks: a token or certificate that is wrong or has expired."""
+
+
 class Unreachable(ApiError):
     """No answer: refused, timed out, cut off, or unreadable. Whether a write was done is unknown."""
 
@@ -54,8 +58,9 @@ _BY_REASON = {
     "AlreadyExists": AlreadyExists,
     "Conflict": Conflict,
     "Forbidden": Forbidden,
+    "Unauthorized": Unauthorized,
 }
-_BY_CODE = {404: NotFound, 409: Conflict, 403: Forbidden}
+_BY_CODE = {401: Unauthorized, 403: Forbidden, 404: NotFound, 409: Conflict}
 
 
 def refusal(code: int, status: Mapping[str, Any], *, retry_after: float | None = None) -> ApiError:

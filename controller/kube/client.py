@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -18,9 +19,11 @@ import orjson
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
 
-from controller.kube.api import ApiError, Listing, Unreachable, refusal
+from controller.kube.api import ApiError, Listing, Unauthorized, Unreachable, refusal
 from controller.model.kinds import Kind
 from controller.model.meta import Object
+
+logger = logging.getLogger(__name__)
 
 CHUNK = 500
 """Objects in one page of a list."""
@@ -40,6 +43,10 @@ class Client:
         configuration.client_session_kwargs = {"trust_env": False}
         self._client = ApiClient(configuration)
         self._host = configuration.host
+        self.trouble = ""
+        """Why the server cannot be used now, in a sentence; empty while it answers."""
+        self.outspoken = False
+        """Whether the beginning and end of trouble are logged here, once for all who ask."""
 
     @property
     def server(self) -> str:
@@ -112,6 +119,27 @@ class Client:
         content_type: str = "application/json",
     ) -> dict[str, Any]:
         """One request; the JSON it is answered with. Raises `ApiError`."""
+        try:
+            answer = await self._exchange(method, target, query, body, content_type)
+        except (Unreachable, Unauthorized) as error:
+            if self.outspoken and not self.trouble:
+                logger.warning("%s", error.message)
+            self.trouble = error.message
+            raise
+        except ApiError:
+            self._answered()
+            raise
+        self._answered()
+        return answer
+
+    def _answered(self) -> None:
+        if self.outspoken and self.trouble:
+            logger.info("%s answers again", self.server)
+        self.trouble = ""
+
+    async def _exchange(
+        self, method: str, target: str, query: Mapping[str, str] | None, body: Any, content_type: str
+    ) -> dict[str, Any]:
         headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": FIELD_MANAGER}
         rest = self._client
         url = rest.configuration.host + target + (f"?{urlencode(query)}" if query else "")

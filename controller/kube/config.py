@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import yaml
 from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 
@@ -36,10 +37,20 @@ async def load(given: str | None = None, *, context: str | None = None) -> Confi
             await config.load_kube_config(  # type: ignore[no-untyped-call]
                 config_file=source, context=context, client_configuration=configuration
             )
-    except (config.ConfigException, ValueError, OSError, KeyError, TypeError) as error:
+    except (
+        config.ConfigException,
+        yaml.YAMLError,
+        ValueError,
+        OSError,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ) as error:
         where = source or "the pod's service account"
         raise NxcError(
-            "KubeconfigUnusable", f"cannot log in by {where}: {error}", blame=Blame.USER
+            "KubeconfigUnusable",
+            f"cannot log in by {where}: {' '.join(str(error).split())}",
+            blame=Blame.USER,
         ) from error
     return configuration
 

@@ -70,7 +70,8 @@ def configure(*, level: str = "info", style: str = "text") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("kopf", "aiohttp.access", "asyncio", "httpx"):
+    for noisy in ("aiohttp.access", "asyncio", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    # kopf says "Handler succeeded" once per event at INFO; at a thousand objects nothing else is readable
-    logging.getLogger("kopf.objects").setLevel(logging.ERROR)
+    # kopf logs each event at INFO, and each of its nine tries of a request with the whole answer at ERROR; what
+    # a reader needs of that, that the server does not answer and that a watch has ended, our own modules say
+    logging.getLogger("kopf").setLevel(logging.DEBUG if level == "debug" else logging.CRITICAL)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from controller.kube.api import AlreadyExists, Api, ApiError, Conflict, NotFound
+from controller.kube.api import AlreadyExists, Api, ApiError, Conflict, NotFound, Unreachable
 from controller.model.kinds import LEASE
 from controller.model.meta import Object
 from controller.model.quantity import format_precise
@@ -77,6 +77,7 @@ class Leadership:
         self._namespace, self._name, self._identity = namespace, name, identity
         self._clock, self._random, self._times = clock, rng, times
         self._seen: Observation | None = None
+        self._complaint = ""
         self.leading = False
 
     async def run(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -155,14 +156,21 @@ class Leadership:
                 return False
             taken = await self._api.patch(LEASE, self._namespace, self._name, self._claim(lease))
             self._seen = Observation(taken, loop.time())
+            self._complaint = ""
             return True
         except (Conflict, AlreadyExists):
             return False
         except ApiError as error:
+            self._complain(error)
+            return False
+
+    def _complain(self, error: ApiError) -> None:
+        """Say why the lease cannot be had, once until that changes; that nobody answers, the client says."""
+        if error.message != self._complaint and not isinstance(error, Unreachable):
             logger.warning(
                 "cannot take or renew the lease %s/%s: %s", self._namespace, self._name, error.message
             )
-            return False
+        self._complaint = error.message
 
     async def _release(self) -> None:
         """Leave the lease to the next one at once; without this it would wait until it expires."""

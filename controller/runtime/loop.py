@@ -77,11 +77,13 @@ class Loop:
                 # The world moved while we decided: normal. The news is on its way; look again soon.
                 logger.debug("stale: %s", error.message)
                 self._again(key, "requeue")
+            except Unreachable as error:
+                logger.debug("%s", error.message)  # the client says it once for all keys
+                self._again(key, "error")
             except ApiError as error:
                 logger.warning("the API server refused: %s", error.message)
                 self._again(key, "error", after=error.retry_after)
-                if not isinstance(error, Unreachable):
-                    self._metrics.errors.labels(kind).inc()
+                self._metrics.errors.labels(kind).inc()
             except NxcError as error:
                 logger.warning("%s (%s): %s", error.reason, error.blame, error.message)
                 self._metrics.errors.labels(kind).inc()

@@ -22,6 +22,7 @@ from controller.model.machine import Phase
 from nxc_simulators.life import Record, machine
 from nxc_simulators.shelf import Shelf
 from nxc_simulators.world import World
+from tests.loop.patient import PatientClient
 
 Object = dict[str, Any]
 
@@ -36,9 +37,10 @@ MANIFESTS = {
 }
 
 
-async def connect(kubeconfig: Path) -> Client:
-    """A client as the administrator."""
-    return Client(await load(str(kubeconfig)))
+async def connect(kubeconfig: Path, *, patient: bool = False) -> Client:
+    """A client as the administrator; `patient`: one that tries again what the server failed to do."""
+    configuration = await load(str(kubeconfig))
+    return PatientClient(configuration) if patient else Client(configuration)
 
 
 async def install(client: Client) -> None:
@@ -83,6 +85,7 @@ class Stage:
         self.client = client
         self.namespace = namespace
         self.testbed = testbed
+        self.world = world
         self._world = World(now=time.time, shelf=Shelf(world))
         self._shelf = Shelf(world)
         self._made: set[str] = set()  # uids of our Deployments, to know our networks by
@@ -106,12 +109,7 @@ class Stage:
 
     async def composition(self, name: str = "web", text: str = "", *, roles: str = "server,client") -> Object:
         """A composition for the simulated builder, built for both simulated flavours."""
-        source = f"# simulate: roles={roles}\n# {text}\n{{ roles = {{}}; }}"
-        spec = {
-            "source": {"inline": source},
-            "packageSource": {"name": "simulated"},
-            "flavours": ["simulated", "simulated-fast"],
-        }
+        spec = composition_spec(text, roles=roles)
         return await apply(self.client, COMPOSITION, self._body(COMPOSITION, name, spec, {}))
 
     async def deployment(self, name: str = "web", composition: str = "web", **spec: Any) -> Object:
@@ -306,6 +304,15 @@ class Stage:
         lines += [f"machine {r.order.key} of {r.order.host}" for r in self.machines()]
         lines += [f"network {uid}" for uid in self.networks()]
         return "\n".join(lines)
+
+
+def composition_spec(text: str = "", *, roles: str = "server,client") -> Object:
+    """A composition for the simulated builder."""
+    return {
+        "source": {"inline": f"# simulate: roles={roles}\n# {text}\n{{ roles = {{}}; }}"},
+        "packageSource": {"name": "simulated"},
+        "flavours": ["simulated", "simulated-fast"],
+    }
 
 
 def crew(*, server: int = 0, client: int = 0) -> list[Object]:

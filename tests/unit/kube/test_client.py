@@ -9,7 +9,15 @@ from aiohttp import web
 from kubernetes.aio.client import Configuration
 
 from controller.kube import client as module
-from controller.kube.api import AlreadyExists, ApiError, Conflict, Forbidden, NotFound, Unreachable
+from controller.kube.api import (
+    AlreadyExists,
+    ApiError,
+    Conflict,
+    Forbidden,
+    NotFound,
+    Unauthorized,
+    Unreachable,
+)
 from controller.kube.client import Client, environment_proxy, path
 from controller.model.kinds import DEPLOYMENT, NODE, SECRET, TESTBED
 
@@ -157,3 +165,22 @@ async def test_netrc_and_environment_are_not_read_for_every_request(server, monk
     monkeypatch.setattr("aiohttp.client.netrc_from_env", lambda: pytest.fail("read ~/.netrc"))
     made.will(200, {"kind": "Namespace"})
     await client.get(TESTBED, "", "local")
+
+
+async def test_trouble_is_remembered_until_the_server_answers_again(server, caplog):
+    made, client = server
+    client.outspoken = True
+    made.will(401, status("Unauthorized", "Unauthorized"))
+    with pytest.raises(Unauthorized):
+        await client.get(TESTBED, "", "local")
+    assert client.trouble == "Unauthorized"
+    made.will(401, status("Unauthorized", "Unauthorized"))
+    with pytest.raises(Unauthorized):
+        await client.get(TESTBED, "", "local")
+    made.will(404, status("NotFound"))
+    with pytest.raises(NotFound):
+        await client.get(TESTBED, "", "local")
+    assert client.trouble == ""
+    said = [record.getMessage() for record in caplog.records if record.name == module.__name__]
+    assert said[0] == "Unauthorized"
+    assert len(said) <= 2
