@@ -31,6 +31,7 @@ MAX_DEPTH = 200
 
 WRITE_TYPES = (JSON, YAML, PROTOBUF)
 PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, APPLY_PATCH)
+CUSTOM_PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, APPLY_PATCH)
 
 Repeated = list[tuple[dict[str, Any], str]]
 """Maps that had a field twice, and the field."""

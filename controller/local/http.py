@@ -161,7 +161,7 @@ class Edge:
             raise errors.too_many_requests("the server is busy, please try again later", 1)
         self._inflight += 1
         try:
-            body = await self._body(request, verb)
+            body = await self._body(request, verb, typed=not resource.custom or target.subresource == "scale")
             built = queries.build(
                 target,
                 verb,
@@ -191,12 +191,15 @@ class Edge:
 
     # ------------------------------------------------------------ resources
 
-    async def _body(self, request: web.BaseRequest, verb: str) -> bodies.Body | None:
+    async def _body(self, request: web.BaseRequest, verb: str, *, typed: bool) -> bodies.Body | None:
+        """`typed`: of a built-in kind, which strategic merge patches know how to merge."""
         if verb in ("get", "list"):
             return None
         data = await read(request)
         kind = request.headers.get("Content-Type")
-        accepted = bodies.PATCH_TYPES if verb == "patch" else bodies.WRITE_TYPES
+        accepted: tuple[str, ...] = bodies.WRITE_TYPES
+        if verb == "patch":
+            accepted = bodies.PATCH_TYPES if typed else bodies.CUSTOM_PATCH_TYPES
         if bodies.is_slow(data, kind):
             body = await asyncio.to_thread(bodies.decode, data, kind, accepted=accepted)
         else:

@@ -114,9 +114,9 @@ class ApiError(Exception):
 
     def status(self) -> dict[str, Any]:
         """The v1 `Status` object to send."""
-        details = dict(self.details) if self.details is not None else {}
+        details = dict(self.details) if self.details is not None else None
         if self.retry_after is not None:
-            details["retryAfterSeconds"] = self.retry_after
+            details = {**(details or {}), "retryAfterSeconds": self.retry_after}
         status: dict[str, Any] = {
             "kind": "Status",
             "apiVersion": "v1",
@@ -126,7 +126,7 @@ class ApiError(Exception):
         }
         if self.reason:
             status["reason"] = self.reason
-        if details:
+        if details is not None:
             status["details"] = details
         status["code"] = self.code
         return status
@@ -176,10 +176,17 @@ def no_such_path() -> ApiError:
     return ApiError(404, "NotFound", "the server could not find the requested resource", details={})
 
 
-def already_exists(group: str, resource: str, name: str, *, terminating: bool = False) -> ApiError:
+def already_exists(
+    group: str, resource: str, name: str, *, terminating: bool = False, generated: bool = False
+) -> ApiError:
+    """`generated`: the name was, or could have been, made from a generateName; a client may try again."""
     message = f'{qualified(group, resource)} "{name}" already exists'
     if terminating:
         message = f"object is being deleted: {message}"
+    if generated:
+        message += ", the server was not able to generate a unique name for the object"
+        details = _details(group, resource, name)
+        return ApiError(409, "AlreadyExists", message, details=details, retry_after=1)
     return ApiError(409, "AlreadyExists", message, details=_details(group, resource, name))
 
 

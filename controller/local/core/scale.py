@@ -83,9 +83,6 @@ def _replicas(wanted: Any, name: str) -> int:
     replicas = spec.get("replicas", 0) if isinstance(spec, dict) else None
     if type(replicas) is not int:
         raise errors.bad_request("json: cannot unmarshal spec.replicas into Go value of type int32")
-    if replicas < 0:
-        cause = errors.invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")
-        raise errors.invalid("autoscaling", "Scale", name, [cause])
     return replicas
 
 

@@ -95,6 +95,7 @@ class Writer:
             )
         if live is None:
             if resource.create_on_update and not request.subresource:
+                obj = {**obj, "metadata": {**metadata, "resourceVersion": ""}}
                 return Result(self._insert(request, resource, obj), 201, warnings)
             raise errors.not_found(resource.group, resource.plural, request.name)
         uid = metadata.get("uid", "")
@@ -102,9 +103,7 @@ class Writer:
             found = live["metadata"]["uid"]
             message = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {found}"
             raise errors.conflict(resource.group, resource.plural, request.name, message)
-        if metadata.get("resourceVersion", "") in ("", "0") and not resource.unconditional_update:
-            cause = errors.invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
-            raise errors.invalid(resource.group, resource.plural, request.name, [cause])
+        _check_version_given(resource, metadata, request.name)
         return Result(self.replace(request, resource, live, obj), 200, warnings)
 
     def patch(self, request: Request, resource: Resource) -> Result:
@@ -118,6 +117,7 @@ class Writer:
         with _warning(warnings):
             self._check_name(obj["metadata"], request.name)
             _check_namespace(obj["metadata"], request.namespace)
+            _check_version_given(resource, obj["metadata"], request.name)
             return _told(Result(self.replace(request, resource, live, obj), 200, warnings), resource, live)
 
     def amend(
@@ -235,7 +235,11 @@ class Writer:
         taken = self._storage.get(resource.storage, request.namespace, name)
         if taken is not None:
             raise errors.already_exists(
-                resource.group, resource.plural, name, terminating=lifecycle.terminating(taken["metadata"])
+                resource.group,
+                resource.plural,
+                name,
+                terminating=lifecycle.terminating(taken["metadata"]),
+                generated=bool(metadata.get("generateName")),
             )
         if request.dry_run:
             return obj
@@ -356,6 +360,13 @@ def _sharing_managers(obj: Object, live: Object) -> Object:
     if not before or not after:
         return obj
     return {**obj, "metadata": {**obj["metadata"], "managedFields": shared(after, before)}}
+
+
+def _check_version_given(resource: Resource, metadata: Object, name: str) -> None:
+    """A custom resource is replaced in a known version only; a patch keeps it unless it says otherwise."""
+    if metadata.get("resourceVersion", "") in ("", "0") and not resource.unconditional_update:
+        cause = errors.invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
+        raise errors.invalid(resource.group, resource.plural, name, [cause])
 
 
 def _check_namespace(metadata: Object, namespace: str) -> None:

@@ -14,6 +14,7 @@ _VERSION_IN_TEXT = re.compile(
     r"((?:ResourceVersion|resourceVersion|resource version|current)[^0-9]{1,40})(\d+)"
 )
 _TIMES = frozenset(("creationTimestamp", "deletionTimestamp", "lastTransitionTime", "time"))
+_TOKEN = "kubernetes.io/service-account-token"
 _AGE = re.compile(r"^(\d+[smhdy]|<unknown>|<invalid>)+$")
 
 
@@ -53,8 +54,11 @@ class Ranks:
     def _value(self, value: Any, key: str, *, top: bool = False) -> Any:
         match value:
             case dict() if value.get("kind") == "Table":
-                return self._table(value)
+                rows = [row for row in value.get("rows") or [] if _TOKEN not in row["cells"]]
+                return self._table({**value, "rows": rows})
             case dict():
+                if top and isinstance(value.get("items"), list):
+                    value = {**value, "items": [item for item in value["items"] if not _token(item)]}
                 if top and (isinstance(value.get("items"), list) or value.get("kind") == "Status"):
                     value = {**value, "metadata": _of_collection(value.get("metadata"))}
                 return {self.text(name): self._value(entry, name) for name, entry in value.items()}
@@ -92,6 +96,11 @@ class Ranks:
             "rows": [[_aged(cell) for cell in row["cells"]] for row in value.get("rows") or []],
             "objects": [self._value(row.get("object"), "") for row in value.get("rows") or []],
         }
+
+
+def _token(item: Any) -> bool:
+    """An old core makes a Secret with a token for each ServiceAccount."""
+    return bool(item.get("type") == _TOKEN)
 
 
 def _of_collection(metadata: Any) -> dict[str, Any]:

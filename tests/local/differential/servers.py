@@ -12,8 +12,9 @@ import yaml
 
 from tests.local.differential.answers import Answer, Ranks
 from tests.local.differential.calls import MERGE_PATCH, Call, Kind, Memory
-from tests.local.differential.generate import CONFIGMAPS, EVERY_KIND
+from tests.local.differential.generate import CONFIGMAPS, EVERY_KIND, SPROCKETS
 from tests.local.plane import http
+from tests.local.scratch import sprocket
 
 SETTLE_SECONDS = 15.0
 _KEPT = frozenset(("kube-root-ca.crt", "default"))
@@ -84,7 +85,7 @@ class Server:
             while self._http.get(kind.collection(self.namespace)).status_code != 200:
                 assert time.monotonic() < end, f"{self.name} does not serve {kind.plural}"
                 time.sleep(0.1)
-        while not self._settled("v1.test.nxc.dev"):
+        while not (self._settled("v1.test.nxc.dev") and all(self._warns() for _ in range(5))):
             assert time.monotonic() < end, f"{self.name} does not hand over the scratch kinds"
             time.sleep(0.2)
         while self._http.get(f"{CONFIGMAPS.collection(self.namespace)}/kube-root-ca.crt").status_code != 200:
@@ -103,6 +104,12 @@ class Server:
             conditions = {c["type"]: c["status"] for c in api.get("status", {}).get("conditions", [])}
             found.append((api["spec"].get("service"), conditions.get("Available")))
         return found[0] == found[1]
+
+    def _warns(self) -> bool:
+        """Whether unknown fields are warned of, as by the server that is to serve custom resources."""
+        body = sprocket("probe", unknown=1)
+        answer = self._http.post(SPROCKETS.collection(self.namespace), params={"dryRun": "All"}, json=body)
+        return answer.status_code == 201 and "Warning" in answer.headers
 
     def clear(self) -> None:
         """Leave nothing for the next sequence."""
