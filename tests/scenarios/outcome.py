@@ -461,10 +461,10 @@ class Outcome:
 
     def _orphans(self, testbed: str) -> Iterator[Object]:
         owners = {d["metadata"]["uid"] for d in self._deployments}
-        names = {_key(d) for d in self._deployments}
+        holders = {_key(d) for d in self._deployments if _reservation(d)}
         for node in self._nodes:
             owned = any(owner["uid"] in owners for owner in node["metadata"].get("ownerReferences") or ())
-            adopted = (node["metadata"]["namespace"], node["spec"]["deployment"]) in names
+            adopted = (node["metadata"]["namespace"], node["spec"]["deployment"]) in holders
             if node["spec"]["testbed"] == testbed and not owned and not adopted:
                 yield node
 

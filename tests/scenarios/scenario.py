@@ -89,6 +89,7 @@ class Scenario:
             called=self.invariants.called,
         )
         self.invariants.cluster = self.cluster
+        self.cluster.unguarded = partial(self.invariants.broken, "writes are guarded")
         self.story = Story(self.cluster, self.worlds, self.wall, self._rng("story"), self.trace)
         if not self.story.jumps:
             self.invariants.clock = self.wall
@@ -107,11 +108,12 @@ class Scenario:
         self._chaos = self._rng("chaos")
         self._tasks: list[asyncio.Task[None]] = []
         self._lives: list[Life] = []
+        self._log: logging.Handler | None = None
 
     def run(self) -> Result:
         """Play it to the end, or to the first violation."""
         asyncio.set_event_loop(self.loop)
-        with _bugs_are_violations(self.invariants):
+        with _bugs_are_violations(self.invariants, self._log):
             try:
                 self.loop.set_exception_handler(self._loop_complains)
                 play = self.loop.create_task(self.play())
@@ -142,6 +144,18 @@ class Scenario:
         """The first violation ends the story."""
         self.trace("judge", "VIOLATION {}: {}", violation.rule, violation.what)
         play.cancel()
+
+    def log(self) -> None:
+        """Print what the operators log, with virtual times."""
+        self._log = logging.StreamHandler()
+        self._log.addFilter(self._stamp)
+        self._log.setFormatter(
+            logging.Formatter("%(virtual)10.3f  log         %(levelname)s %(name)s: %(message)s")
+        )
+
+    def _stamp(self, record: logging.LogRecord) -> bool:
+        record.virtual = self.loop.time()
+        return True
 
     def _rng(self, what: str) -> random.Random:
         return random.Random(f"{self.seed}/{what}")
@@ -336,18 +350,23 @@ class Scenario:
 
 
 @contextmanager
-def _bugs_are_violations(invariants: Invariants) -> Iterator[None]:
-    """What the operator logs as an error is a bug of it, and none of the faults that we make."""
+def _bugs_are_violations(invariants: Invariants, log: logging.Handler | None) -> Iterator[None]:
+    """What the operator logs as an error is a bug of it, and none of the faults that we make. `log` gets all."""
     logger = logging.getLogger("controller")
     handler = _Handler(invariants.broken)
     before = logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.ERROR)
+    if log is not None:
+        logger.addHandler(log)
+        logger.setLevel(logging.DEBUG)
     logger.propagate = False
     try:
         yield
     finally:
         logger.removeHandler(handler)
+        if log is not None:
+            logger.removeHandler(log)
         logger.level, logger.propagate = before
 
 

@@ -62,6 +62,8 @@ class Cluster:
         """`judge` hears of every change, with the name of who made it, before it is stored; `called` of every
         call of an operator."""
         self.called = called
+        self.unguarded: Callable[[str], None] = lambda what: None
+        """Hears of a status that is written without the resource version it was decided on."""
         self._loop, self._random, self.trace, self.judge = loop, rng, trace, judge
         self._background: asyncio.TimerHandle | None = None
         self._context = copy_context()
@@ -146,6 +148,8 @@ class SimApi:
         *,
         subresource: str = "",
     ) -> Object:
+        if subresource == "status" and "resourceVersion" not in patch.get("metadata", {}):
+            self._cluster.unguarded(f"{self._life.name} writes the status of {kind.kind} {namespace}/{name}")
         return await self._call(
             "patch", kind, namespace, name, body=patch, patch_type=MERGE_PATCH, subresource=subresource
         )
