@@ -70,7 +70,9 @@ class DeploymentReconciler:
             entry = await desk.write_status(key, entry, planned.status.to_dict())
         if planned.status.reservation is not None:
             self._ledgers.hold(key, planned.status.reservation.testbed, planned.holding)
-        elif not leaving and not isinstance(decision, Waiting):
+        elif isinstance(decision, Waiting):
+            self._ledgers.recount_orphans(key, world.nodes)
+        elif not leaving:
             self._ledgers.hold_orphans(key, world.nodes)
         for notice in planned.notices:
             desk.recorder.record(key, entry.meta.uid, notice.reason, notice.message, warning=notice.warning)

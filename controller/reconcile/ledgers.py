@@ -18,6 +18,7 @@ class Ledgers:
     def __init__(self, store: Store, wake: Callable[[Key, float], None]) -> None:
         self._ledgers: dict[str, Ledger] = {}
         self._on: dict[Key, str] = {}
+        self._orphaned: set[Key] = set()  # whose holding stands for orphans
         self._wake = wake
         for key, _ in store.all(DEPLOYMENT):
             deployment = store.deployment(key.namespace, key.name)
@@ -35,9 +36,18 @@ class Ledgers:
         if not nodes:
             self.forget(deployment)
             return
-        machines = tuple(node.spec.machine for node in nodes)
-        memory = sum(node.spec.resources.memory for node in nodes)
-        self.hold(deployment, nodes[0].spec.testbed, Holding(machines, memory))
+        self.hold(deployment, nodes[0].spec.testbed, _standing(nodes))
+        self._orphaned.add(deployment)
+
+    def recount_orphans(self, deployment: Key, nodes: Sequence[Node]) -> None:
+        """The same for a Deployment that waits in the queue, and keeps its place there.
+
+        What it was granted and has not on record yet is not touched: that may be on record all the same.
+        """
+        if deployment in self._orphaned:
+            here = self._on[deployment]
+            self.hold(deployment, here, _standing([node for node in nodes if node.spec.testbed == here]))
+            self._orphaned.add(deployment)
 
     def of(self, testbed: str) -> Ledger:
         """The ledger of a testbed."""
@@ -68,6 +78,7 @@ class Ledgers:
         ledger.capacity = testbed.capacity
         decision = ledger.request(key, order, need)
         if not isinstance(decision, Waiting):
+            self._orphaned.discard(key)
             self._wake_head(name)  # it left the queue: the next one may fit
         return decision
 
@@ -81,15 +92,23 @@ class Ledgers:
     def forget(self, key: Key) -> None:
         """A deployment holds and wants nothing more, on any testbed."""
         name = self._on.pop(key, None)
+        self._orphaned.discard(key)
         if name is not None:
             self.of(name).forget(key)
             self._wake_head(name)
 
     def _hold(self, key: Key, testbed: str, holding: Holding) -> None:
         self._on[key] = testbed
+        self._orphaned.discard(key)
         self.of(testbed).hold(key, holding)
 
     def _wake_head(self, testbed: str) -> None:
         if (head := self.of(testbed).head()) is not None:
             self._wake(head, 0)
         self._wake(Key(TESTBED, "", testbed), TESTBED_NEWS)
+
+
+def _standing(nodes: Sequence[Node]) -> Holding:
+    """What nodes stand on."""
+    memory = sum(node.spec.resources.memory for node in nodes)
+    return Holding(tuple(node.spec.machine for node in nodes), memory)

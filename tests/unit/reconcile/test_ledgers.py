@@ -82,3 +82,19 @@ def test_the_machines_of_orphans_stay_theirs_while_a_deployment_of_their_name_is
     store.put(DEPLOYMENT, {**deployment("gone", []), "status": {}})
     ledgers = make(store, woken)
     assert isinstance(ledgers.request(B, BED, ("1", "b"), Need(2, 0)), Waiting)
+
+
+def test_one_that_waits_counts_its_orphans_anew_when_they_go(woken):
+    store = Store()
+    for number in (1, 2):
+        store.put(NODE, orphan(f"x{number}", f"local-{number}"))
+    gone = Key(DEPLOYMENT, "lab", "gone")
+    ledgers = make(store, woken)
+    big = make_testbed(capacity={"nodes": 3})
+    ledgers.request(A, big, ("1", "a"), Need(1, 0))
+    assert isinstance(ledgers.request(gone, big, ("2", "gone"), Need(3, 0)), Waiting)
+    ledgers.recount_orphans(gone, store.nodes_of(gone)[:1])
+    assert ledgers.of("local").nodes == 2
+    ledgers.recount_orphans(gone, [])
+    assert ledgers.of("local").nodes == 1
+    assert ledgers.of("local").waiting == (gone,)
