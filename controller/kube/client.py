@@ -121,16 +121,22 @@ class Client:
         """One request; the JSON it is answered with. Raises `ApiError`."""
         try:
             answer = await self._exchange(method, target, query, body, content_type)
-        except (Unreachable, Unauthorized) as error:
-            if self.outspoken and not self.trouble:
-                logger.warning("%s", error.message)
-            self.trouble = error.message
+        except Unauthorized as error:
+            self._troubled(f"{self.server} does not accept our login: {error.message}")
+            raise
+        except Unreachable as error:
+            self._troubled(error.message)
             raise
         except ApiError:
             self._answered()
             raise
         self._answered()
         return answer
+
+    def _troubled(self, why: str) -> None:
+        if self.outspoken and not self.trouble:
+            logger.warning("%s", why)
+        self.trouble = why
 
     def _answered(self) -> None:
         if self.outspoken and self.trouble:

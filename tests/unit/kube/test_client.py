@@ -173,7 +173,7 @@ async def test_trouble_is_remembered_until_the_server_answers_again(server, capl
     made.will(401, status("Unauthorized", "Unauthorized"))
     with pytest.raises(Unauthorized):
         await client.get(TESTBED, "", "local")
-    assert client.trouble == "Unauthorized"
+    assert client.trouble == f"{client.server} does not accept our login: Unauthorized"
     made.will(401, status("Unauthorized", "Unauthorized"))
     with pytest.raises(Unauthorized):
         await client.get(TESTBED, "", "local")
@@ -182,5 +182,5 @@ async def test_trouble_is_remembered_until_the_server_answers_again(server, capl
         await client.get(TESTBED, "", "local")
     assert client.trouble == ""
     said = [record.getMessage() for record in caplog.records if record.name == module.__name__]
-    assert said[0] == "Unauthorized"
+    assert said[0] == f"{client.server} does not accept our login: Unauthorized"
     assert len(said) <= 2
