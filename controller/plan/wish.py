@@ -50,7 +50,7 @@ def wish(world: DeploymentWorld) -> Wish:
     """What the deployment wants, as far as it can be told."""
     deployment, composition = world.deployment, world.composition
     known = composition.roles if composition is not None else ()
-    roles = _roles(deployment, known)
+    roles = _roles(deployment, known, world.nodes)
     need = Need(sum(len(role.hosts) for role in roles), _memory(roles, world.nodes), deployment.machines)
     image, image_ready = _image(world)
     return Wish(
@@ -80,10 +80,15 @@ def lapsed(world: DeploymentWorld, now: datetime) -> bool:
     return end is not None and now >= end
 
 
-def _roles(deployment: Deployment, known: tuple[str, ...]) -> tuple[Role, ...]:
-    """The roles listed, and one node of each other role of the composition; as nixos-compose gives it."""
+def _roles(deployment: Deployment, known: tuple[str, ...], nodes: Sequence[Node]) -> tuple[Role, ...]:
+    """The roles listed, and one node of each other role of the composition; as nixos-compose gives it.
+
+    While nobody can tell the composition's roles (it was deleted, or is new and not evaluated yet), those
+    that run stand in: not to know is no reason to end a node.
+    """
     listed = {role.name for role in deployment.roles}
-    return (*deployment.roles, *(Role.single(name) for name in sorted(known) if name not in listed))
+    names = set(known) or {node.spec.role for node in nodes if not node.meta.deleting}
+    return (*deployment.roles, *(Role.single(name) for name in sorted(names - listed)))
 
 
 def _memory(roles: Sequence[Role], nodes: Sequence[Node]) -> int:

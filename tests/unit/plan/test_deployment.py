@@ -326,6 +326,14 @@ def test_phases_are_timed_once():
     assert sorted(timings.values()) == list(timings.values())
 
 
+def test_a_composition_that_is_gone_ends_no_node():
+    of, nodes = settled(roles=[{"name": "server"}])
+    planned = plan(of, nodes=nodes, web=None)
+    assert planned.actions == ()
+    assert planned.status.counts.to_dict()["summary"] == "2/2"
+    assert condition(planned, "ImageReady") == ("False", "CompositionNotFound")
+
+
 def test_a_role_that_is_not_listed_gets_one_node_and_count_0_leaves_it_out():
     def hosts(*roles: dict[str, Any]) -> list[str]:
         planned = plan(deployment(roles=list(roles)))
