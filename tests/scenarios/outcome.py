@@ -63,7 +63,10 @@ class Outcome:
             mine = [n for n in nodes if _named_by(n, obj)]
             if not all(_owned_by(n, obj["metadata"]["uid"]) for n in mine):
                 continue  # orphans are counted as they will be once it takes them up
-            ready = sum(1 for n in mine if _is(n, "Ready") and not n["metadata"].get("deletionTimestamp"))
+            roles = _roles(obj["spec"], self._known_roles(obj) or sorted({n["spec"]["role"] for n in mine}))
+            wanted = {host for role in roles for host in _hosts(role)}
+            standing = [n for n in mine if not n["metadata"].get("deletionTimestamp")]
+            ready = sum(1 for n in standing if _is(n, "Ready") and n["spec"]["host"] in wanted)
             counted = ((obj.get("status") or {}).get("nodes") or {}).get("ready", 0)
             if ready != counted and not obj["metadata"].get("deletionTimestamp"):
                 yield f"Deployment {'/'.join(_key(obj))}: {ready} nodes are ready, {counted} are counted"
