@@ -63,7 +63,7 @@ class Outcome:
             mine = [n for n in nodes if _named_by(n, obj)]
             if not all(_owned_by(n, obj["metadata"]["uid"]) for n in mine):
                 continue  # orphans are counted as they will be once it takes them up
-            roles = _roles(obj["spec"], self._known_roles(obj) or sorted({n["spec"]["role"] for n in mine}))
+            roles = _roles(obj["spec"], self._known_roles(obj))
             wanted = {host for role in roles for host in _hosts(role)}
             standing = [n for n in mine if not n["metadata"].get("deletionTimestamp")]
             ready = sum(1 for n in standing if _is(n, "Ready") and n["spec"]["host"] in wanted)
@@ -266,9 +266,11 @@ class Outcome:
         composition = self._compositions.get(
             (obj["metadata"]["namespace"], obj["spec"]["compositionRef"]["name"])
         )
-        if composition is None:
-            return []
-        return list((composition.get("status") or {}).get("roles") or ())
+        known = ((composition or {}).get("status") or {}).get("roles")
+        if known:
+            return list(known)
+        standing = [n for n in self._nodes if _named_by(n, obj) and not n["metadata"].get("deletionTimestamp")]
+        return sorted({node["spec"]["role"] for node in standing})
 
     def _unfit(self, obj: Object, testbed: Object) -> str:
         spec, name = testbed["spec"], testbed["metadata"]["name"]
@@ -352,7 +354,9 @@ class Outcome:
             if node["spec"]["flavour"] != spec["flavour"] or node["spec"]["testbed"] != held.get("testbed"):
                 yield f"{host} is in another place than the deployment"
             policy = (spec.get("update") or {}).get("policy", "Recreate")
-            if policy != "OnRequest":
+            # an update that rolls stops where a node gave up: the others are not put at risk
+            stuck = policy == "RollingUpdate" and any(_is(one, "Stalled") for one in mine)
+            if policy != "OnRequest" and not stuck:
                 if node["spec"]["image"] != status.get("image"):
                     yield f"{host} has another image"
                 if list(node["spec"].get("kernelParameters") or ()) != list(
