@@ -48,7 +48,7 @@ def dry_run(query: Query, verb: str) -> bool:
         return False
     if value != "All":
         kind = _OPTIONS.get(verb, "UpdateOptions")
-        raise invalid("meta.k8s.io", kind, "", [unsupported_value("dryRun", value, ["All"])])
+        raise invalid("meta.k8s.io", kind, "", [unsupported_value("dryRun", [value], ["All"])])
     return True
 
 

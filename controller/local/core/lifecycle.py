@@ -19,6 +19,7 @@ from controller.local.core.storage import Object
 Metadata = dict[str, Any]
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
+_STANDARD_FINALIZERS = frozenset((FOREGROUND, ORPHAN, "kubernetes"))
 ANNOTATIONS_LIMIT = 256 * 1024
 """Bytes of all annotations of one object together."""
 
@@ -84,7 +85,7 @@ def decoded(metadata: Any) -> tuple[Metadata, list[str]]:
             if type(value) is not str:
                 raise _mismatch(value, f"ObjectMeta.{key}", "string")
         elif key in _MAPS:
-            _check_map(key, value)
+            value = _strings_by_name(key, value)
             if not value:
                 continue
         elif key in _INTEGERS:
@@ -109,12 +110,16 @@ def decoded(metadata: Any) -> tuple[Metadata, list[str]]:
     return found, unknown
 
 
-def _check_map(key: str, value: Any) -> None:
+def _strings_by_name(key: str, value: Any) -> dict[str, str]:
+    """Labels or annotations; null becomes the empty text, as Go decodes it."""
     if not isinstance(value, dict):
         raise _mismatch(value, f"ObjectMeta.{key}", "map[string]string")
     for entry in value.values():
-        if type(entry) is not str:
+        if entry is not None and type(entry) is not str:
             raise _mismatch(entry, f"ObjectMeta.{key}", "string")
+    if None in value.values():
+        return {name: entry or "" for name, entry in value.items()}
+    return value
 
 
 def _check_list(key: str, value: Any, entry_type: type, go_type: str) -> None:
@@ -364,6 +369,16 @@ def _annotation_causes(annotations: dict[str, str]) -> list[Cause]:
     return causes
 
 
+def core_finalizer_causes(metadata: Metadata) -> list[Cause]:
+    """The kinds of the core and of RBAC take only finalizers of somebody's domain, or the standard ones."""
+    text = "name is neither a standard finalizer name nor is it fully qualified"
+    return [
+        errors.invalid_value(f"metadata.finalizers[{index}]", finalizer, text)
+        for index, finalizer in enumerate(metadata.get("finalizers", ()))
+        if "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS
+    ]
+
+
 def finalizer_warnings(metadata: Metadata, live: Metadata | None) -> list[str]:
     """What the server says of new finalizers of custom resources whose name belongs to nobody's domain."""
     known = (live or {}).get("finalizers", ())
@@ -371,7 +386,7 @@ def finalizer_warnings(metadata: Metadata, live: Metadata | None) -> list[str]:
         f"metadata.finalizers: {errors.quoted(finalizer)}: prefer a domain-qualified finalizer name to avoid "
         "accidental conflicts with other finalizer writers"
         for finalizer in sorted(set(metadata.get("finalizers", ())) - set(known))
-        if "/" not in finalizer and finalizer not in (FOREGROUND, ORPHAN, "kubernetes")
+        if "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS
     ]
 
 

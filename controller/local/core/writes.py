@@ -19,7 +19,7 @@ from controller.local.core.request import (
     Request,
     Result,
 )
-from controller.local.core.resources import NAMESPACES, Resource
+from controller.local.core.resources import CORE_EVENTS, NAMESPACES, RBAC, Resource
 from controller.local.core.shape import Shape
 from controller.local.core.sharing import shared
 from controller.local.core.storage import Object, Storage, Write
@@ -138,12 +138,12 @@ class Writer:
             accepted.insert(2, STRATEGIC_MERGE_PATCH)
         if kind not in accepted:
             raise errors.unsupported_media_type(accepted)
+        if live is None:
+            raise errors.not_found(resource.group, resource.plural, request.name)
         if kind == JSON_PATCH and not isinstance(request.body, list):
             raise errors.bad_request(f"{_BAD_PATCH} object into Go value of type []handlers.jsonPatchOp")
         if kind != JSON_PATCH and not isinstance(request.body, dict):
             raise errors.bad_request(f"{_BAD_PATCH} array into Go value of type map[string]interface {{}}")
-        if live is None:
-            raise errors.not_found(resource.group, resource.plural, request.name)
         if kind == JSON_PATCH:
             return patch.json_patch(live, request.body)
         if kind == MERGE_PATCH:
@@ -321,6 +321,8 @@ class Writer:
             live["metadata"] if live is not None else None,
             name_errors=strategy.name_errors(resource),
         )
+        if resource.group in ("", RBAC) and resource.storage != CORE_EVENTS.storage:
+            causes += lifecycle.core_finalizer_causes(obj["metadata"])
         if live is None or lifecycle.content_changed(obj, live):
             if resource.schema is not None:  # built-in kinds are checked by their strategy
                 numbers = scale_path.problems(obj, resource, subresource)

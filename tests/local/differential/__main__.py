@@ -52,7 +52,9 @@ def _compare(options: argparse.Namespace, local: Path, real: Path) -> int:
     )
     started, calls, differing = time.monotonic(), 0, Counter[str]()
     with Pair(local, real, f"nxc-diff-{secrets.token_hex(3)}") as pair:
-        for number, seed in enumerate(seeds, 1):
+        sequences = 0
+        for seed in seeds:
+            sequences += 1
             outcome = pair.run(seed, options.length)
             calls += outcome.calls
             if outcome.differs:
@@ -63,7 +65,7 @@ def _compare(options: argparse.Namespace, local: Path, real: Path) -> int:
             elif options.seed is not None:
                 print(outcome)
     seconds = time.monotonic() - started
-    print(f"{number} sequences, {calls} calls, {seconds:.0f} s: {differing.total()} differ")
+    print(f"{sequences} sequences, {calls} calls, {seconds:.0f} s: {differing.total()} differ")
     return 1 if differing else 0
 
 

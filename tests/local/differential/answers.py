@@ -15,6 +15,7 @@ _VERSION_IN_TEXT = re.compile(
 )
 _TIMES = frozenset(("creationTimestamp", "deletionTimestamp", "lastTransitionTime", "time"))
 _TOKEN = "kubernetes.io/service-account-token"
+_CA = "kube-root-ca.crt"
 _AGE = re.compile(r"^(\d+[smhdy]|<unknown>|<invalid>)+$")
 
 
@@ -54,11 +55,13 @@ class Ranks:
     def _value(self, value: Any, key: str, *, top: bool = False) -> Any:
         match value:
             case dict() if value.get("kind") == "Table":
-                rows = [row for row in value.get("rows") or [] if _TOKEN not in row["cells"]]
+                rows = [
+                    row for row in value.get("rows") or [] if not {_TOKEN, _CA} & set(map(str, row["cells"]))
+                ]
                 return self._table({**value, "rows": rows})
             case dict():
                 if top and isinstance(value.get("items"), list):
-                    value = {**value, "items": [item for item in value["items"] if not _token(item)]}
+                    value = {**value, "items": [item for item in value["items"] if not _own(item)]}
                 if top and (isinstance(value.get("items"), list) or value.get("kind") == "Status"):
                     value = {**value, "metadata": _of_collection(value.get("metadata"))}
                 return {self.text(name): self._value(entry, name) for name, entry in value.items()}
@@ -98,9 +101,9 @@ class Ranks:
         }
 
 
-def _token(item: Any) -> bool:
-    """An old core makes a Secret with a token for each ServiceAccount."""
-    return bool(item.get("type") == _TOKEN)
+def _own(item: Any) -> bool:
+    """What a namespace has by itself: the CA's certificate and, with an old core, tokens of ServiceAccounts."""
+    return item.get("type") == _TOKEN or item.get("metadata", {}).get("name") == _CA
 
 
 def _of_collection(metadata: Any) -> dict[str, Any]:

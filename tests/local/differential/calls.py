@@ -160,6 +160,8 @@ def resolved(value: Any, memory: Memory, namespace: str) -> Any:
 
 def _change(base: Any, path: tuple[str, ...], value: Any) -> None:
     *way, last = path
+    if not isinstance(base, dict):
+        return
     for part in way:
         if not isinstance(base.get(part), dict):
             base[part] = {}
