@@ -269,7 +269,9 @@ class Outcome:
         known = ((composition or {}).get("status") or {}).get("roles")
         if known:
             return list(known)
-        standing = [n for n in self._nodes if _named_by(n, obj) and not n["metadata"].get("deletionTimestamp")]
+        standing = [
+            n for n in self._nodes if _named_by(n, obj) and not n["metadata"].get("deletionTimestamp")
+        ]
         return sorted({node["spec"]["role"] for node in standing})
 
     def _unfit(self, obj: Object, testbed: Object) -> str:
