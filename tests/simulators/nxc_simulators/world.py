@@ -64,6 +64,7 @@ class World:
         self._index: dict[tuple[str, str], dict[MachineKey, None]] = {}
         self._networks: dict[Network, None] = {}
         self._booted: dict[MachineKey, str] = {}
+        self._lost: set[MachineKey] = set()
         self._refused: Counter[MachineKey] = Counter()
         self._shelf = shelf
         if shelf is not None:
@@ -115,7 +116,7 @@ class World:
         self.refresh()
         record = self._records.get(key)
         if record is None:
-            if key not in self._booted:
+            if key not in self._booted and key not in self._lost:
                 self._breach(f"{key} was informed and never booted")
             raise TestbedError("NoSuchMachine", f"there is no machine {key}")
         if not machine(record, self.now()).information:
@@ -201,6 +202,7 @@ class World:
         self._note("lose", str(key), self._records[key].order.owner.name)
         self._remove(key)
         self._booted.pop(key, None)  # who never saw it cannot know that it was there
+        self._lost.add(key)
 
     def spare(self) -> None:
         """Let no machine end any more that was fated to by chance."""
