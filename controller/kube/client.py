@@ -1,7 +1,7 @@
 """`Api` over HTTP, by the asyncio client of the `kubernetes` package.
 
-Its generated classes parse every answer into model objects, several times the cost of the JSON; here only
-its transport is used: kubeconfig or service account, TLS, connection pool, refreshed tokens.
+Its generated classes parse every answer into model objects, several times the cost of the JSON; what is
+used of it here is the login: kubeconfig or service account, TLS context, refreshed tokens.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 CHUNK = 500
 """Objects in one page of a list."""
+CONNECTIONS = 32
 TIME_LIMIT = 30.0
 CONNECT_LIMIT = 10.0
 FIELD_MANAGER = "nxc-controller"
@@ -36,13 +37,10 @@ class Client:
     """An API server, reached by a kubernetes client `Configuration`."""
 
     def __init__(self, configuration: Configuration) -> None:
-        configuration.connection_pool_maxsize = max(32, configuration.connection_pool_maxsize or 0)
-        # With trust_env aiohttp reads ~/.netrc and the environment anew for every request, in a thread: a
-        # fifth of the operator's time. What counts of it, the proxy, is read once.
-        configuration.proxy = configuration.proxy or environment_proxy(configuration.host)
-        configuration.client_session_kwargs = {"trust_env": False}
         self._client = ApiClient(configuration)
         self._host = configuration.host
+        self._session: aiohttp.ClientSession | None = None
+        self._options = _options(configuration)
         self.trouble = ""
         """Why the server cannot be used now, in a sentence; empty while it answers."""
         self.outspoken = False
@@ -55,6 +53,8 @@ class Client:
 
     async def aclose(self) -> None:
         """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
         await self._client.close()  # type: ignore[no-untyped-call]
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Object:
@@ -147,25 +147,46 @@ class Client:
         self, method: str, target: str, query: Mapping[str, str] | None, body: Any, content_type: str
     ) -> dict[str, Any]:
         headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": FIELD_MANAGER}
-        rest = self._client
-        url = rest.configuration.host + target + (f"?{urlencode(query)}" if query else "")
+        url = f"{self._host}{target}" + (f"?{urlencode(query)}" if query else "")
+        data = None if body is None else orjson.dumps(body)
+        limits = aiohttp.ClientTimeout(total=TIME_LIMIT, sock_connect=CONNECT_LIMIT)
         try:
-            await rest.update_params_for_auth(headers, [], ["BearerToken"], target, method, body)
-            response = await rest.rest_client.request(  # type: ignore[no-untyped-call]
-                method,
-                url,
-                headers=headers,
-                body=body,
-                _request_timeout=aiohttp.ClientTimeout(total=TIME_LIMIT, sock_connect=CONNECT_LIMIT),
-            )
-            data = await response.read()
+            await self._client.update_params_for_auth(headers, [], ["BearerToken"], target, method, body)
+            async with self._connections().request(
+                method, url, headers=headers, data=data, timeout=limits, **self._options
+            ) as response:
+                answer = await response.read()
         except TimeoutError:
             raise Unreachable(f"{self.server} did not answer within {TIME_LIMIT:.0f} s") from None
         except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
             raise Unreachable(f"cannot reach {self.server}: {error}") from error
         except ApiException as error:
             raise Unreachable(f"cannot ask {self.server}: {error.reason}") from error
-        return _answer(response.status, response.headers, data, method, target)
+        return _answer(response.status, response.headers, answer, method, target)
+
+    def _connections(self) -> aiohttp.ClientSession:
+        """The pool of connections, made when an event loop runs.
+
+        aiohttp's `trust_env` stays off: with it ~/.netrc and the environment are read anew for every request,
+        in a thread, which was a fifth of the operator's time. What counts of them, the proxy, is read once.
+        """
+        if self._session is None:
+            context = self._client.rest_client.ssl_context
+            connector = aiohttp.TCPConnector(limit=CONNECTIONS, ssl=context)
+            self._session = aiohttp.ClientSession(connector=connector)
+        return self._session
+
+
+def _options(configuration: Configuration) -> dict[str, Any]:
+    """What every request is told of TLS and proxy."""
+    options: dict[str, Any] = {"allow_redirects": False}
+    if proxy := configuration.proxy or environment_proxy(configuration.host):
+        options["proxy"] = proxy
+    if configuration.proxy_headers:
+        options["proxy_headers"] = configuration.proxy_headers
+    if configuration.tls_server_name:
+        options["server_hostname"] = configuration.tls_server_name
+    return options
 
 
 def environment_proxy(url: str) -> str | None:

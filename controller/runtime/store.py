@@ -124,13 +124,14 @@ class Store:
 
     def put(self, kind: Kind, obj: Object) -> bool:
         """Take an object in. False when it tells nothing new: older than what is known, or already buried."""
-        key, meta = key_of(kind, obj), Meta.of(obj)
+        key, meta = key_of(kind, obj), obj.get("metadata") or {}
         known = self._entries.get(key)
-        if meta.uid in self._buried:
+        if meta.get("uid", "") in self._buried:
             return False
-        if known is not None and not newer(meta.resource_version, known.meta.resource_version):
+        # most of what a watch brings are our own writes, whose answers we have taken in already
+        if known is not None and not newer(meta.get("resourceVersion", ""), known.meta.resource_version):
             return False
-        entry = _read(kind, meta, obj)
+        entry = _read(kind, obj)
         self._entries[key] = self._by_kind[kind][key] = entry
         self._refer(key, references(entry.parsed))
         return True
@@ -196,13 +197,14 @@ class Store:
             self._refers_to.pop(key, None)
 
 
-def _read(kind: Kind, meta: Meta, obj: Object) -> Entry:
+def _read(kind: Kind, obj: Object) -> Entry:
     """Parse an object. One that another version of the CRD let through, and we cannot read, is left alone."""
     status = obj.get("status") or {}
     try:
-        return Entry(meta, _PARSERS[kind](obj), status)
+        parsed = _PARSERS[kind](obj)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        return Entry(meta, None, status, broken=f"{type(error).__name__}: {error}")
+        return Entry(Meta.of(obj), None, status, broken=f"{type(error).__name__}: {error}")
+    return Entry(parsed.meta, parsed, status)
 
 
 def references(parsed: Parsed | None) -> frozenset[Key]:

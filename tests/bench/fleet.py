@@ -161,11 +161,8 @@ async def _all_ready(client: Client, version: str, count: int) -> float:
 
 async def watch(client: Client, target: str, version: str) -> Any:
     """The events of a watch, parsed, until its limit."""
-    rest = client._client
-    session = rest.rest_client.pool_manager
-    url = f"{rest.configuration.host}{target}?watch=true&resourceVersion={version}&timeoutSeconds={int(GIVE_UP)}"
-    timeout = aiohttp.ClientTimeout(total=GIVE_UP)
-    async with session.get(url, ssl=rest.rest_client.ssl_context, timeout=timeout) as answer:
+    url = f"{client.server}{target}?watch=true&resourceVersion={version}&timeoutSeconds={int(GIVE_UP)}"
+    async with client._connections().get(url, timeout=aiohttp.ClientTimeout(total=GIVE_UP)) as answer:
         rest_of = b""
         async for chunk in answer.content.iter_any():
             *lines, rest_of = (rest_of + chunk).split(b"\n")
