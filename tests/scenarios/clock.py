@@ -102,7 +102,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _write_to_self(self) -> None:
         raise RuntimeError("a thread has no place in virtual time")
 
-    def run_in_executor(self, *args: Any, **kwargs: Any) -> Any:
+    def run_in_executor(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
         raise RuntimeError("a thread has no place in virtual time")
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
@@ -110,7 +110,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
 
 def _cancelled(handle: asyncio.Handle) -> bool:
-    return handle._cancelled  # type: ignore[attr-defined, no-any-return]
+    return handle._cancelled
 
 
 def _orphaned(handle: asyncio.Handle) -> bool:

@@ -130,14 +130,16 @@ class SimApi:
         self._cluster, self._life, self._dice = cluster, life, dice
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Object:
-        return await self._call("get", kind, namespace, name)
+        found: Object = await self._call("get", kind, namespace, name)
+        return found
 
     async def list(self, kind: Kind, *, namespace: str = "") -> Listing:
         found = await self._call("list", kind, namespace)
         return Listing(tuple(found["items"]), found["metadata"]["resourceVersion"])
 
     async def create(self, kind: Kind, obj: Object) -> Object:
-        return await self._call("create", kind, obj["metadata"].get("namespace") or "", body=obj)
+        made: Object = await self._call("create", kind, obj["metadata"].get("namespace") or "", body=obj)
+        return made
 
     async def patch(
         self,
@@ -150,9 +152,10 @@ class SimApi:
     ) -> Object:
         if subresource == "status" and "resourceVersion" not in patch.get("metadata", {}):
             self._cluster.unguarded(f"{self._life.name} writes the status of {kind.kind} {namespace}/{name}")
-        return await self._call(
+        patched: Object = await self._call(
             "patch", kind, namespace, name, body=patch, patch_type=MERGE_PATCH, subresource=subresource
         )
+        return patched
 
     async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
         await self._call("delete", kind, namespace, name, preconditions=Preconditions(uid=uid))
