@@ -64,7 +64,7 @@ def _tidy(value: Any, schema: Schema, path: str) -> Any:
     if schema.get("type") == "string" and isinstance(value, str):
         if schema.get("format") == "byte":
             return _bytes(value, path)
-        return _time(value, path) if schema.get("format") == "date-time" and value else value
+        return _time(value, path) if schema.get("format") == "date-time" else value
     if isinstance(value, list) and "items" in schema:
         items = schema["items"]
         return [_zero(items) if each is None else _tidy(each, items, path) for each in value]

@@ -80,7 +80,8 @@ def patched(
         raise _bad_patch(quoted, f'no kind "{found}" is registered for version "{version}"')
     if problems:
         kind = str(document.get("kind") or "")
-        raise errors.invalid(resource.group, kind, str(obj["metadata"].get("name") or ""), problems)
+        group = str(document.get("apiVersion") or "").rpartition("/")[0]
+        raise errors.invalid(group, kind, str(obj["metadata"].get("name") or ""), problems)
     if request.field_validation == "Strict" and (unknown or request.duplicates):
         raise _bad_patch(quoted, _strict(request.duplicates, unknown))
     return obj, field_warnings(request, resource, unknown)

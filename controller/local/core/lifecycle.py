@@ -166,6 +166,8 @@ def created(
         metadata.pop(key, None)
     if namespace:
         metadata["namespace"] = namespace
+    else:
+        metadata.pop("namespace", None)
     metadata["uid"] = uid
     metadata["creationTimestamp"] = now
     if resource.generations:
@@ -183,8 +185,7 @@ def updated(metadata: Metadata, live: Metadata) -> Metadata:
     if "deletionTimestamp" in live:
         for key in ("deletionTimestamp", "deletionGracePeriodSeconds"):
             _keep(metadata, live, key)
-    if "namespace" in live:
-        metadata["namespace"] = live["namespace"]
+    _keep(metadata, live, "namespace")
     metadata["resourceVersion"] = live["resourceVersion"]
     return metadata
 

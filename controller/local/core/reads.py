@@ -217,6 +217,7 @@ def _bad_list_version(message: str) -> errors.ApiError:
 
 
 def _check_list_options(request: Request) -> None:
+    selectors.label_selector(request.label_selector)  # what cannot be read is told before what makes no sense
     causes: list[Cause] = []
     match = request.resource_version_match
     if request.send_initial_events is not None:

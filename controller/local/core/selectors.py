@@ -165,7 +165,7 @@ def field_selector(text: str, resource: Resource) -> Match | None:
 
     Raises ApiError 400 where `text` does not parse or names a field that this resource cannot select by.
     """
-    terms = parse_fields(text)
+    terms = [term for term in parse_fields(text) if term.field or term.value]  # "=" selects everything
     if not terms:
         return None
     supported = ("metadata.name", *(("metadata.namespace",) if resource.namespaced else ()))

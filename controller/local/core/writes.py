@@ -95,6 +95,7 @@ class Writer:
             )
         if live is None:
             if resource.create_on_update and not request.subresource:
+                _check_number(metadata.get("resourceVersion") or "0")
                 obj = {**obj, "metadata": {**metadata, "resourceVersion": ""}}
                 return Result(self._insert(request, resource, obj), 201, warnings)
             raise errors.not_found(resource.group, resource.plural, request.name)
@@ -158,12 +159,6 @@ class Writer:
         wanted.setdefault("name", request.name)
         strategy = self.strategy(resource)
         if live is None:
-            if wanted.get("uid"):
-                message = (
-                    f"uid mismatch: the provided object specified uid {wanted['uid']}, "
-                    "and no existing object was found"
-                )
-                raise errors.conflict(resource.group, resource.plural, request.name, message)
             wanted.pop("resourceVersion", None)
         obj = apply.apply(
             live,
@@ -175,6 +170,12 @@ class Writer:
             subresource=request.subresource,
             reset=_reset(resource, request.subresource),
         )
+        if live is None and wanted.get("uid"):
+            message = (
+                f"uid mismatch: the provided object specified uid {wanted['uid']}, "
+                "and no existing object was found"
+            )
+            raise errors.conflict(resource.group, resource.plural, request.name, message)
         try:
             obj, _ = decoding.complete(obj, resource, strategy, live)
         except lifecycle.UndecodableError as error:
@@ -270,9 +271,7 @@ class Writer:
         """Store `obj` in place of `live`, if the versions agree."""
         version = obj["metadata"].get("resourceVersion", "0")
         if version not in ("", "0", live["metadata"]["resourceVersion"]):
-            if not version.isdigit():
-                detail = f"strconv.ParseUint: parsing {errors.quoted(version)}: invalid syntax"
-                raise errors.internal_plain(detail)
+            _check_number(version)
             raise errors.conflict(resource.group, resource.plural, request.name)
         metadata = lifecycle.updated(obj["metadata"], live["metadata"])
         return self._settle(
@@ -364,6 +363,12 @@ def _sharing_managers(obj: Object, live: Object) -> Object:
     return {**obj, "metadata": {**obj["metadata"], "managedFields": shared(after, before)}}
 
 
+def _check_number(version: str) -> None:
+    """Raises ApiError 500, as the real server, for a resourceVersion that is none."""
+    if not version.isdigit():
+        raise errors.internal_plain(f"strconv.ParseUint: parsing {errors.quoted(version)}: invalid syntax")
+
+
 def _check_version_given(resource: Resource, metadata: Object, name: str) -> None:
     """A custom resource is replaced in a known version only; a patch keeps it unless it says otherwise."""
     if metadata.get("resourceVersion", "") in ("", "0") and not resource.unconditional_update:
@@ -372,7 +377,8 @@ def _check_version_given(resource: Resource, metadata: Object, name: str) -> Non
 
 
 def _check_namespace(metadata: Object, namespace: str) -> None:
-    if metadata.get("namespace", namespace) not in ("", namespace):
+    """What a cluster-scoped object says of a namespace is overlooked."""
+    if namespace and metadata.get("namespace", namespace) not in ("", namespace):
         raise errors.bad_request(
             "the namespace of the provided object does not match the namespace sent on the request"
         )

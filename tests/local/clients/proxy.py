@@ -18,7 +18,8 @@ class Proxy:
 
     def __init__(self, kubeconfig: Path, directory: Path) -> None:
         target = urlsplit(address(kubeconfig))
-        assert target.hostname is not None and target.port is not None
+        assert target.hostname is not None
+        assert target.port is not None
         self._target = (target.hostname, target.port)
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()

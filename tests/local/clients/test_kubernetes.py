@@ -137,9 +137,7 @@ async def test_a_watch_from_the_distant_past_is_410(
         switches.do("forget")
         switches.close()
     with pytest.raises(ApiException) as gone:
-        async with asyncio.timeout(LIMIT):
-            async for _ in events(api, namespace, "1", timeout_seconds=5):
-                pass
+        await asyncio.wait_for(anext(events(api, namespace, "1", timeout_seconds=5)), LIMIT)
     assert gone.value.status == 410
     assert "too old resource version" in str(gone.value.reason)
 
@@ -305,7 +303,8 @@ async def test_of_ten_candidates_for_one_version_of_a_lease_one_wins(api: ApiCli
         try:
             await leases.replace_namespaced_lease("leader", namespace, mine)
         except ApiException as lost:
-            assert lost.status == 409
+            if lost.status != 409:
+                raise
             return False
         return True
 

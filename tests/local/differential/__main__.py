@@ -50,9 +50,8 @@ def _compare(options: argparse.Namespace, local: Path, real: Path) -> int:
     seeds = (
         [options.seed] if options.seed is not None else range(options.first, options.first + options.seeds)
     )
-    started, calls, differing = time.monotonic(), 0, Counter[str]()
+    started, sequences, calls, differing = time.monotonic(), 0, 0, Counter[str]()
     with Pair(local, real, f"nxc-diff-{secrets.token_hex(3)}") as pair:
-        sequences = 0
         for seed in seeds:
             sequences += 1
             outcome = pair.run(seed, options.length)

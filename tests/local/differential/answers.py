@@ -87,6 +87,11 @@ class Ranks:
         text = _GENERATED.sub(lambda found: self.rank("generated", found[0]), text)
         return _VERSION_IN_TEXT.sub(r"\1<version>", text)
 
+    def _cell(self, cell: Any) -> Any:
+        if not isinstance(cell, str):
+            return cell
+        return "<age>" if _AGE.match(cell) else self.text(cell)
+
     def _table(self, value: dict[str, Any]) -> dict[str, Any]:
         return {
             "kind": "Table",
@@ -96,7 +101,7 @@ class Ranks:
                 [column[key] for key in ("name", "type", "format", "priority")]
                 for column in value["columnDefinitions"] or []
             ],
-            "rows": [[_aged(cell) for cell in row["cells"]] for row in value.get("rows") or []],
+            "rows": [[self._cell(cell) for cell in row["cells"]] for row in value.get("rows") or []],
             "objects": [self._value(row.get("object"), "") for row in value.get("rows") or []],
         }
 
@@ -110,10 +115,6 @@ def _of_collection(metadata: Any) -> dict[str, Any]:
     """A list's metadata without its version, which is that of the whole server: other clients raise it, too."""
     shown = {key: value for key, value in (metadata or {}).items() if key != "resourceVersion"}
     return {**shown, "continue": "<continue>"} if shown.get("continue") else shown
-
-
-def _aged(cell: Any) -> Any:
-    return "<age>" if isinstance(cell, str) and _AGE.match(cell) else cell
 
 
 def difference(local: Answer, real: Answer, forgive: Callable[[Any], Any] = lambda body: body) -> list[str]:

@@ -51,6 +51,7 @@ def _json_patch_causes(call: Call, local: Answer, real: Answer) -> tuple[Answer,
     return local, real
 
 
+_REFUSED = Answer(400, "", (), {})
 _READERS = re.compile(
     "the body is not valid (JSON|YAML)|the request has no body|error decoding|the object provided is unrecognized"
     "|invalid continue token"
@@ -58,9 +59,9 @@ _READERS = re.compile(
 
 
 def _readers_words(call: Call, local: Answer, real: Answer) -> tuple[Answer, Answer]:
+    if isinstance(call.body, str) and min(local.code, real.code) >= 400:
+        return _REFUSED, _REFUSED  # rubbish: whether it is read or looked up first makes no difference
     unread = _READERS.match(str(local.body.get("message", ""))) if isinstance(local.body, dict) else None
-    if unread and call.method == "PATCH" and {local.code, real.code} == {400, 500}:
-        return _without_message(local), _without_message(local)
     if unread and local.code == real.code == 400:
         return _without_message(local), _without_message(real)
     return local, real
@@ -121,7 +122,8 @@ _OLD_WORDS = (
     (re.compile(r"failed to create typed patch object \([^)]*\)"), "failed to create typed patch object"),
     (re.compile("must to greater or equal than 0"), "must be greater than or equal to 0"),
     (re.compile(r"data\[%s\]"), "data"),
-    (re.compile("Invalid value: (0x0|<version>x0)"), "Invalid value: 0"),
+    (re.compile("Invalid value: (0x0|<version>x0|<version>)"), "Invalid value: 0"),
+    (re.compile(r'Invalid value: (\\"[0-9T:-]+Z\\"|[0-9: -]+\+0000 UTC)'), "Invalid value: <time>"),
     (re.compile("(uid|name|kind) must not be empty"), "must not be empty"),
     (re.compile(r"\[\]string\{([^}]*)\}: supported"), r"[\1]: supported"),
 )

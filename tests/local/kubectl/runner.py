@@ -143,7 +143,8 @@ class Running:
         self.process = process
         self.seen: list[str] = []
         self._lines: queue.Queue[str] = queue.Queue()
-        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
         self._readers = [
             threading.Thread(target=self._read, args=(stream,), daemon=True)
             for stream in (process.stdout, process.stderr)

@@ -89,7 +89,8 @@ def test_a_role_for_the_status_alone(k: Kubectl, robot: Kubectl) -> None:
 
 def test_nobody_grants_what_he_has_not(k: Kubectl, robot: Kubectl) -> None:
     k(
-        "create role maker --verb=create,get --resource=roles.rbac.authorization.k8s.io,rolebindings.rbac.authorization.k8s.io"
+        "create role maker --verb=create,get"
+        " --resource=roles.rbac.authorization.k8s.io,rolebindings.rbac.authorization.k8s.io"
     )
     k("create role reads --verb=get --resource=configmaps")
     k("create role powers --verb=get,delete --resource=secrets")
