@@ -196,6 +196,9 @@ class DeploymentReconciler:
                     "spec": spec.to_dict(),
                 }
                 if adopt:
+                    # As Kubernetes' own controllers: nobody adopts who may be on his way out already.
+                    if not await desk.fresh(key, deployment.meta.uid):
+                        raise Conflict(409, "Conflict", f"{key} is being deleted and adopts nobody")
                     patch["metadata"]["ownerReferences"] = [_owner(deployment.meta)]
                 await self._desk.patch(Key(NODE, key.namespace, node.meta.name), patch)
                 desk.wake(Key(NODE, key.namespace, node.meta.name), 0)
