@@ -26,7 +26,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden files anew")
 
 
-
 @pytest.fixture(scope="session", params=["local", pytest.param("real", marks=pytest.mark.real)])
 def control_plane(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

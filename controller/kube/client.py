@@ -68,7 +68,9 @@ class Client:
         while True:
             query = {"limit": str(CHUNK)} | ({"continue": token} if token else {})
             page = await self.request("GET", path(kind, namespace), query=query)
-            items += page.get("items") or ()
+            for item in page.get("items") or ():
+                item.get("metadata", {}).pop("managedFields", None)  # half of an object, and of no use here
+                items.append(item)
             metadata = page.get("metadata") or {}
             token = metadata.get("continue") or ""
             if not token:

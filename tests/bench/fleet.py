@@ -46,6 +46,7 @@ class Figures:
     idle_cpu: float = 0.0
     resync_cpu: float = 0.0
     resync_writes: float = 0.0
+    rest_rss: float = 0.0
     gone: float = 0.0
 
     @property
@@ -144,6 +145,7 @@ async def _rest(operator: OperatorProcess, figures: Figures) -> None:
     after = _writes(operator)
     after.subtract(before)
     figures.resync_writes = sum(after.values())
+    figures.rest_rss = peak(operator.pid)
 
 
 async def _all_ready(client: Client, version: str, count: int) -> float:

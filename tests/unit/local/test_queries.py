@@ -89,6 +89,6 @@ def test_a_delete() -> None:
 
 
 def test_a_dry_run_of_a_kind_that_is_not_is_refused() -> None:
-    with pytest.raises(ApiError, match='Unsupported value: .*"Some".*: supported values: "All"') as refusal:
+    with pytest.raises(ApiError, match=r'Unsupported value: .*"Some".*: supported values: "All"') as refusal:
         build(TARGET, "create", {"dryRun": "Some"}, body=Body({}), user=ALICE)
     assert refusal.value.code == 422

@@ -107,7 +107,10 @@ def test_a_malformed_path_is_refused_with_its_text(path: str, says: str) -> None
         ({"z": 1, "a": "x<y&"}, '{"a":"x\\u003cy\\u0026","z":1}'),
         ([1, None, True, "x"], '[1,null,true,"x"]'),
         (["é\u2028"], '["é\\u2028"]'),
-        ([1e20, 1e21, 1e-6, 1.5e-7, 100000000.5], "[100000000000000000000,1e+21,0.000001,1.5e-7,100000000.5]"),
+        (
+            [1e20, 1e21, 1e-6, 1.5e-7, 100000000.5],
+            "[100000000000000000000,1e+21,0.000001,1.5e-7,100000000.5]",
+        ),
     ],
 )
 def test_values_print_as_go_prints_them(value: Any, printed: str) -> None:
