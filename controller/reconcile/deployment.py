@@ -23,7 +23,7 @@ from controller.model.kinds import (
 )
 from controller.model.meta import Meta
 from controller.model.names import node_name
-from controller.model.node import NodeSpec
+from controller.model.node import Node, NodeSpec
 from controller.model.quantity import format_precise
 from controller.model.testbed import Testbed
 from controller.plan import deployment as plan
@@ -165,6 +165,8 @@ class DeploymentReconciler:
         creating = any(isinstance(action, plan.CreateNode) for action in planned.actions)
         if creating and world.shares_network:
             await self._prepare(key, world.deployment)
+        if any(isinstance(action, plan.UpdateNode) and action.adopt for action in planned.actions):
+            await self._may_adopt(key, world.deployment)
         side_by_side = asyncio.Semaphore(AT_ONCE)
         nodes: list[plan.Action] = []
         for action in planned.actions:
@@ -203,11 +205,32 @@ class DeploymentReconciler:
                 await self._desk.patch(Key(NODE, key.namespace, node.meta.name), patch)
                 desk.wake(Key(NODE, key.namespace, node.meta.name), 0)
             case plan.DeleteNode(node):
-                await desk.delete(Key(NODE, key.namespace, node.meta.name), node.meta.uid)
+                await self._delete(deployment, node)
             case plan.Dismantle(testbed, flavour):
                 await self._dismantle(deployment, testbed, flavour)
             case plan.RemoveFinalizer():
                 await desk.set_finalizer(key, self._entry(key), RESERVATION_FINALIZER, present=False)
+
+    async def _may_adopt(self, key: Key, deployment: Deployment) -> None:
+        """Nodes without an owner may just have been orphaned on purpose: ask whether we are being deleted.
+
+        kube-controller-manager does the same before it adopts (`RecheckDeletionTimestamp`).
+        """
+        if not await self._desk.fresh(key, deployment.meta.uid):
+            raise Conflict(409, "Conflict", f"{key} is being deleted and adopts no node")
+
+    async def _delete(self, deployment: Deployment, node: Node) -> None:
+        """Delete a node; of a deployment that goes, only if it is ours still.
+
+        `kubectl delete --cascade=orphan` takes our name off the nodes, and that news may come after the
+        deployment's own.
+        """
+        key = Key(NODE, node.meta.namespace, node.meta.name)
+        if deployment.meta.deleting:
+            obj = await self._desk.read(key)
+            if obj is None or not Meta.of(obj).owned_by(deployment.meta.uid):
+                return
+        await self._desk.delete(key, node.meta.uid)
 
     def _entry(self, key: Key) -> Entry:
         entry = self._desk.store.get(key)

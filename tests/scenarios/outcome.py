@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from controller.model.kinds import COMPOSITION, DEPLOYMENT, NAMESPACE, NODE, SECRET, TESTBED
+from controller.model.kinds import COMPOSITION, DEPLOYMENT, NAMESPACE, NODE, REQUESTED_AT, SECRET, TESTBED
 from controller.model.machine import Phase
 from controller.model.quantity import parse_time
 from nxc_simulators.life import NEVER, Record, machine
@@ -179,6 +179,9 @@ class Outcome:
         if status.get("observedGeneration") != meta["generation"]:
             yield f"generation {meta['generation']} was not observed"
             return
+        asked = (meta.get("annotations") or {}).get(REQUESTED_AT, "")
+        if status.get("lastHandledReconcileAt", "") != asked:
+            yield f"it was asked to look again ({asked}) and has not"
         mine = [node for node in self._nodes if owned_by(node, meta["uid"])]
         end = parse_time((status.get("lease") or {}).get("endsAt"))
         if end is not None and end > self._clock() and (end - self._clock()).total_seconds() < 1800:
@@ -273,6 +276,9 @@ class Outcome:
         if status.get("observedGeneration") != meta["generation"]:
             yield f"generation {meta['generation']} was not observed"
             return
+        asked = (meta.get("annotations") or {}).get(REQUESTED_AT, "")
+        if status.get("lastHandledReconcileAt", "") != asked:
+            yield f"it was asked to look again ({asked}) and has not"
         suspended = any(
             owned_by(obj, d["metadata"]["uid"]) and d["spec"].get("suspend") for d in self._deployments
         )

@@ -295,6 +295,7 @@ class Scenario:
             settings=self.settings,
             identity=life.name,
         )
+        self.cluster.hearers = [operator.feed.on_event]
         watchers = [Watcher(self.cluster, kind, operator.feed.on_event, life, dice) for kind in WATCHED]
         try:
             async with asyncio.TaskGroup() as group:

@@ -192,3 +192,41 @@ def test_a_lease_that_is_taken_away_after_its_end_is_off_the_record():
         assert "lease" not in one["status"]
 
     perform(story)
+
+
+def test_orphans_are_spared_though_the_news_that_they_are_orphans_comes_late():
+    async def story(stage: Stage) -> None:
+        stage.testbed()
+        stage.composition()
+        stage.deployment(roles=PAIR)
+        await stage.until_ready()
+        stage.weather.lost = 1.0  # the watch tells nothing; what the operator reads itself is right
+        stage.delete(DEPLOYMENT, "web", "Orphan")
+        await stage.until(
+            "the garbage collector has taken the owner off",
+            lambda: not any(n["metadata"].get("ownerReferences") for n in stage.cluster.all(NODE)),
+        )
+        stage.touch(DEPLOYMENT, "web")  # the operator hears of the deployment alone
+        await stage.until_gone(DEPLOYMENT, "web")
+        stage.weather.lost = 0.0
+        await asyncio.sleep(600.0)
+        nodes = stage.cluster.all(NODE)
+        assert len(nodes) == 2
+        assert not any(n["metadata"].get("deletionTimestamp") for n in nodes)
+
+    perform(story)
+
+
+def test_a_deployment_that_is_being_deleted_takes_no_orphan_back():
+    async def story(stage: Stage) -> None:
+        stage.testbed()
+        stage.composition()
+        stage.deployment(roles=PAIR)
+        await stage.until_ready()
+        stage.hold_back(DEPLOYMENT)  # that it is being deleted is not heard of; what becomes of its nodes is
+        stage.delete(DEPLOYMENT, "web", "Orphan")
+        await asyncio.sleep(30.0)
+        assert len(stage.cluster.all(NODE)) == 2
+        assert not any(node["metadata"].get("ownerReferences") for node in stage.cluster.all(NODE))
+
+    perform(story)
