@@ -45,9 +45,9 @@ class Known:
     """Stands in a body or a parameter for what a server answered before: the uid or version of an object."""
 
     what: str
-    """uid, resourceVersion or continue."""
+    """uid, resourceVersion, continue or first."""
     of: str
-    """`plural/name`; for `continue`, of the latest list of `plural`."""
+    """`plural/name`; for `continue`, of the latest list of a plural; for `first`, of its first object."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,7 @@ class Call:
     settle: bool = False
     """Whether what happens in the background after it must end before the next call."""
     watches: bool = False
+    """A watch with a time limit: its events together are the answer."""
 
     def path(self, namespace: str) -> str:
         parts = [self.kind.collection(namespace), self.name, self.subresource]
@@ -120,6 +121,8 @@ class Memory:
 
     objects: dict[str, dict[str, Any]] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
+    first: dict[str, str] = field(default_factory=dict)
+    """The resourceVersion of the first object of each plural that a server showed."""
 
     def learn(self, kind: Kind, answer: Any) -> None:
         if not isinstance(answer, dict):
@@ -127,6 +130,8 @@ class Memory:
         metadata = answer.get("metadata") or {}
         if answer.get("kind") == kind.kind and "uid" in metadata:
             self.objects[f"{kind.plural}/{metadata['name']}"] = answer
+            if metadata.get("resourceVersion"):
+                self.first.setdefault(kind.plural, metadata["resourceVersion"])
         for item in answer.get("items") or []:
             found = item.get("metadata") or {}
             if "uid" in found:
@@ -141,6 +146,8 @@ def resolved(value: Any, memory: Memory, namespace: str) -> Any:
     match value:
         case Known(what="continue", of=of):
             return memory.tokens.get(of, "nothing")
+        case Known(what="first", of=of):
+            return memory.first.get(of, "0")
         case Known(what=what, of=of):
             unknown = UNKNOWN_UID if what == "uid" else "1"
             return memory.objects.get(of, {}).get("metadata", {}).get(what, unknown)

@@ -30,6 +30,8 @@ ROLES = Kind("rbac.authorization.k8s.io/v1", "roles", "Role")
 ROLE_BINDINGS = Kind("rbac.authorization.k8s.io/v1", "rolebindings", "RoleBinding")
 EVERY_KIND = (SPROCKETS, PADDOCKS, CONFIGMAPS, SECRETS, LEASES, ROLES, ROLE_BINDINGS)
 
+WATCHED_EVERY = 10
+"""Each watch takes a second; so not every sequence ends with one."""
 NAMES = ("a", "b", "c")
 MANAGERS = ("alice", "bob")
 
@@ -47,7 +49,23 @@ class Draw:
 
     def sequence(self, length: int) -> list[Call]:
         theme = self.dice.choices((self._custom, self._core, self._owners, self._cluster), (6, 3, 2, 1))[0]
-        return theme(length)
+        calls = theme(length)
+        kind = calls[0].kind
+        if (
+            self.seed % WATCHED_EVERY == 0
+            and theme != self._owners
+            and kind is not SECRETS
+            and kind.namespaced
+        ):
+            calls.append(self._watch(kind))
+        return calls
+
+    def _watch(self, kind: Kind) -> Call:
+        """All that happened to a kind since its first object."""
+        parameters = {"watch": "true", "timeoutSeconds": "1", "resourceVersion": Known("first", kind.plural)}
+        if self.dice.random() < 0.5:
+            parameters["labelSelector"] = self.dice.choice(("app=x", "app!=x", "app"))
+        return Call("GET", kind, parameters=parameters, watches=True)
 
     # ------------------------------------------------------------ themes
 

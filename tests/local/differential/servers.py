@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -46,7 +47,7 @@ class Server:
         response = self._http.request(
             call.method, call.url(self.namespace, self.memory), content=content, headers=headers
         )
-        body = _decoded(response)
+        body = _events(response) if call.watches and response.status_code == 200 else _decoded(response)
         self.memory.learn(call.kind, body)
         warnings = tuple(response.headers.get_list("Warning"))
         media_type = response.headers.get("Content-Type", "").partition(";")[0]
@@ -137,6 +138,11 @@ class Server:
 def _kind(key: str) -> Kind:
     plural = key.partition("/")[0]
     return next(kind for kind in EVERY_KIND if kind.plural == plural)
+
+
+def _events(response: httpx.Response) -> Any:
+    """What a watch told, as one document."""
+    return {"kind": "Watch", "events": [json.loads(line) for line in response.text.splitlines() if line]}
 
 
 def _decoded(response: httpx.Response) -> Any:
