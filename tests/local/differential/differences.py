@@ -165,13 +165,14 @@ def _field_validation_of_core_kinds(call: Call, local: Answer, real: Answer) -> 
 
 
 def _all_managed_fields(body: Any) -> list[list[Any]]:
-    """The managedFields of an object, or of each in a list or a table."""
+    """The managedFields of an object, or of each in a list, a table or a watch."""
     found: list[list[Any]] = []
     if isinstance(body, dict):
         metadata = body.get("metadata")
         if isinstance(metadata, dict) and "managedFields" in metadata:
             found.append(metadata["managedFields"])
-        for item in [*(body.get("items") or []), *(body.get("objects") or [])]:
+        told = [event.get("object") for event in body.get("events") or []]
+        for item in [*(body.get("items") or []), *(body.get("objects") or []), *told]:
             found += _all_managed_fields(item)
     return found
 

@@ -261,7 +261,8 @@ class Draw:
         body = self._body(kind, name, sparse=True)
         if subresource:
             body = {**self._identity(kind, name), "status": self._status_value()}
-        body["metadata"].pop("deletionTimestamp", None)
+        for odd in ("deletionTimestamp", "selfLink"):  # an apply that creates keeps them on the real server
+            body["metadata"].pop(odd, None)
         if self.dice.random() < 0.03:
             body["metadata"]["managedFields"] = [{}]
         parameters = self._write_parameters(kind, manager=0.95)
