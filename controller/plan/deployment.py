@@ -157,8 +157,7 @@ def _run(
     deployment, testbed = world.deployment, world.testbed
     assert isinstance(testbed, Testbed)
     placement = place(deployment, wanted.roles, wanted.image, testbed.meta.name, holding, world.nodes)
-    if waits is not None:
-        placement = within(placement, holding, world.nodes)
+    placement = within(placement, holding, world.nodes)
     rollout = roll(
         world.nodes,
         placement.specs,

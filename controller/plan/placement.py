@@ -77,22 +77,25 @@ def place(
 
 
 def within(placement: Placement, holding: Holding, nodes: Sequence[Node]) -> Placement:
-    """What of a placement goes without more memory than is held: for a deployment that waits for more.
+    """What of a placement goes with the memory held, as things stand.
 
-    Nodes that run keep their size; others are made as long as they fit.
+    Nodes may shrink at once; they grow, and new ones are made, as far as what is there leaves room. So two
+    nodes that trade sizes do it one after the other, and one that waits for more memory does not take it.
     """
     running = {node.spec.host: node.spec.resources for node in nodes if not node.meta.deleting}
-    left = holding.memory - sum(resources.memory for resources in running.values())
+    left = holding.memory - sum(node.spec.resources.memory for node in nodes)
     specs: dict[str, NodeSpec] = {}
     waiting = list(placement.unplaced)
     for host, spec in placement.specs.items():
-        if host in running:
-            specs[host] = replace(spec, resources=running[host])
-        elif spec.resources.memory <= left:
-            left -= spec.resources.memory
+        has = running.get(host)
+        more = spec.resources.memory - (has.memory if has is not None else 0)
+        if more <= max(0, left):
+            left -= max(0, more)
             specs[host] = spec
-        else:
-            waiting.append(host)
+            continue
+        waiting.append(host)
+        if has is not None:
+            specs[host] = replace(spec, resources=has)
     return Placement(specs, tuple(waiting))
 
 

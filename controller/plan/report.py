@@ -61,7 +61,7 @@ def report(world: DeploymentWorld, wanted: Wish, step: Step, now: datetime) -> D
         message = "spec.test.run: OnReady is not carried out by this version"
         conditions.append(false("Tested", "NotSupported", message))
     blocked = step.blocked or wanted.hopeless_image
-    settled = all(condition.holds for condition in conditions[:5]) and not step.acting
+    settled = all(condition.holds for condition in conditions[:5]) and not (step.acting or step.unplaced)
     if judged.hopeless is not None:
         conditions.append(true("Stalled", "NodesFailed", judged.hopeless))
     elif blocked is not None and not deployment.suspend:

@@ -51,7 +51,11 @@ def wish(world: DeploymentWorld) -> Wish:
     deployment, composition = world.deployment, world.composition
     known = composition.roles if composition is not None else ()
     roles = _roles(deployment, known, world.nodes)
-    need = Need(sum(len(role.hosts) for role in roles), _memory(roles, world.nodes), deployment.machines)
+    need = Need(
+        nodes=sum(len(role.hosts) for role in roles),
+        memory=sum(len(role.hosts) * role.resources.memory for role in roles),
+        machines=deployment.machines,
+    )
     image, image_ready = _image(world)
     return Wish(
         roles,
@@ -89,12 +93,6 @@ def _roles(deployment: Deployment, known: tuple[str, ...], nodes: Sequence[Node]
     listed = {role.name for role in deployment.roles}
     names = set(known) or {node.spec.role for node in nodes if not node.meta.deleting}
     return (*deployment.roles, *(Role.single(name) for name in sorted(names - listed)))
-
-
-def _memory(roles: Sequence[Role], nodes: Sequence[Node]) -> int:
-    """Bytes needed; a node that is to become smaller counts as it is until it was changed."""
-    running = {node.spec.host: node.spec.resources.memory for node in nodes if not node.meta.deleting}
-    return sum(max(role.resources.memory, running.get(host, 0)) for role in roles for host in role.hosts)
 
 
 def _image(world: DeploymentWorld) -> tuple[str, Condition]:

@@ -148,6 +148,27 @@ def test_growth_that_waits_for_memory_does_not_take_it():
     assert planned.holding == THREE.holding
 
 
+def test_nodes_that_trade_sizes_do_it_one_after_the_other():
+    def sized(server: str, clients: str) -> list[dict[str, Any]]:
+        return [
+            {"name": "server", "resources": {"memory": server}},
+            {"name": "client", "count": 2, "resources": {"memory": clients}},
+        ]
+
+    of, nodes = settled()
+    held = Admitted(Holding(THREE.holding.machines, 3 * 2**28))
+    traded = deployment(status=of.status.to_dict(), roles=sized("512Mi", "128Mi"))
+    first = plan(traded, held, nodes=nodes)
+    sizes = {a.spec.host: a.spec.resources.memory for a in first.actions if isinstance(a, UpdateNode)}
+    assert sizes == {"client1": 2**27, "client2": 2**27}
+    assert condition(first, "Stalled") is None
+    assert condition(first, "Reconciling") is not None
+    smaller = [node(replace(n.spec, resources=replace(n.spec.resources, memory=2**27))) for n in nodes[:2]]
+    second = plan(traded, held, nodes=[*smaller, nodes[2]])
+    grown = {a.spec.host: a.spec.resources.memory for a in second.actions if isinstance(a, UpdateNode)}
+    assert grown == {"server": 2**29}
+
+
 def test_a_smaller_count_ends_exactly_those_nodes_and_gives_the_machines_back_when_they_are_gone():
     of, nodes = settled()
     smaller = deployment(
