@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from controller.local.core.api import STRATEGIC_MERGE_PATCH, ApiCore, Request, Result
+from controller.local.core.api import MERGE_PATCH, STRATEGIC_MERGE_PATCH, ApiCore, Request, Result
 from controller.local.core.errors import forbidden
 from controller.local.core.resources import Resource
 from tests.unit.local.core.cluster import Cluster, config, widget
@@ -573,3 +573,65 @@ def test_immutable_config_stays_as_it_is(cluster: Cluster) -> None:
     assert error.message == (
         'ConfigMap "a" is invalid: data: Forbidden: field is immutable when `immutable` is set'
     )
+
+
+def test_null_in_labels_and_annotations_is_the_empty_text(cluster: Cluster) -> None:
+    made = cluster.create("widgets", widget("a", {"annotations": {"note": None}, "labels": {}}))
+    assert made["metadata"]["annotations"] == {"note": ""}
+    assert "labels" not in made["metadata"]
+
+
+def test_finalizers_of_nobodys_domain_are_advised_against_or_refused(cluster: Cluster) -> None:
+    made = cluster.call("create", "widgets", body=widget("a", {"finalizers": ["mine", "x.io/a"]}))
+    assert made.warnings == (
+        'metadata.finalizers: "mine": prefer a domain-qualified finalizer name to avoid accidental conflicts '
+        "with other finalizer writers",
+    )
+    patched = cluster.call("patch", "widgets", "a", body={"spec": {"size": 4}}, patch_type=MERGE_PATCH)
+    assert patched.warnings == (), "of those that were there nothing is said"
+    error = cluster.refused("create", "configmaps", body=config("a", {"finalizers": ["mine"]}))
+    assert error.message == (
+        'ConfigMap "a" is invalid: metadata.finalizers[0]: Invalid value: "mine": '
+        "name is neither a standard finalizer name nor is it fully qualified"
+    )
+
+
+def test_a_taken_name_beside_a_generate_name_may_be_tried_again(cluster: Cluster) -> None:
+    cluster.create("widgets", widget("a"))
+    error = cluster.refused("create", "widgets", body=widget("a", {"generateName": "a-"}))
+    assert error.message.endswith("the server was not able to generate a unique name for the object")
+    assert error.retry_after == 1
+
+
+def test_a_name_that_is_going_is_taken(cluster: Cluster) -> None:
+    cluster.create("widgets", widget("a", {"finalizers": ["x.io/a"]}))
+    cluster.delete("widgets", "a")
+    error = cluster.refused("create", "widgets", body=widget("a"))
+    assert error.message == 'object is being deleted: widgets.test.example "a" already exists'
+
+
+def test_a_patch_of_a_custom_resource_may_not_forget_the_version(cluster: Cluster) -> None:
+    cluster.create("widgets", widget("a"))
+    body = {"metadata": {"resourceVersion": None}}
+    error = cluster.refused("patch", "widgets", "a", body=body, patch_type=MERGE_PATCH)
+    assert "metadata.resourceVersion: Invalid value: 0: must be specified for an update" in error.message
+
+
+def test_nobody_owns_what_a_built_in_kind_shows_unset(cluster: Cluster) -> None:
+    lease = {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": "a"},
+        "spec": {"holderIdentity": "me"},
+    }
+    (entry,) = cluster.create("leases", lease)["metadata"]["managedFields"]
+    assert entry["fieldsV1"] == {"f:spec": {"f:holderIdentity": {}}}
+
+
+def test_a_delete_is_dry_when_its_body_says_so(cluster: Cluster) -> None:
+    cluster.create("widgets", widget("a"))
+    options = {"kind": "DeleteOptions", "apiVersion": "v1", "dryRun": ["All"]}
+    cluster.call("delete", "widgets", "a", body=options)
+    assert cluster.exists("widgets", "a")
+    error = cluster.refused("delete", "widgets", "a", body={**options, "dryRun": ["Some"]})
+    assert 'dryRun: Unsupported value: ["Some"]: supported values: "All"' in error.message
