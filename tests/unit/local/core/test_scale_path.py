@@ -48,15 +48,19 @@ def test_a_path_leads_through_maps() -> None:
         (
             {"spec": {"replicas": [1]}},
             [
-                ".spec.replicas: Invalid value: 0: .spec.replicas accessor error: [1] is of the type "
-                "[]interface {}, expected int64"
+                (
+                    ".spec.replicas: Invalid value: 0: .spec.replicas accessor error: [1] is of the type "
+                    "[]interface {}, expected int64"
+                )
             ],
         ),
         (
             {"status": {"replicas": {"b": True, "a": None}}},
             [
-                ".status.replicas: Invalid value: 0: .status.replicas accessor error: map[a:<nil> b:true] is of "
-                "the type map[string]interface {}, expected int64"
+                (
+                    ".status.replicas: Invalid value: 0: .status.replicas accessor error: map[a:<nil> b:true] is of "
+                    "the type map[string]interface {}, expected int64"
+                )
             ],
         ),
     ],

@@ -584,8 +584,10 @@ def test_null_in_labels_and_annotations_is_the_empty_text(cluster: Cluster) -> N
 def test_finalizers_of_nobodys_domain_are_advised_against_or_refused(cluster: Cluster) -> None:
     made = cluster.call("create", "widgets", body=widget("a", {"finalizers": ["mine", "x.io/a"]}))
     assert made.warnings == (
-        'metadata.finalizers: "mine": prefer a domain-qualified finalizer name to avoid accidental conflicts '
-        "with other finalizer writers",
+        (
+            'metadata.finalizers: "mine": prefer a domain-qualified finalizer name to avoid accidental conflicts '
+            "with other finalizer writers"
+        ),
     )
     patched = cluster.call("patch", "widgets", "a", body={"spec": {"size": 4}}, patch_type=MERGE_PATCH)
     assert patched.warnings == (), "of those that were there nothing is said"
