@@ -61,7 +61,7 @@ class Watcher:
                         self._cluster.trace(self._life.name, "watch of {} breaks off", self._kind.plural)
                         await asyncio.sleep(self._dice.random.expovariate(0.1))
                         return self._dice.falls(0.5)
-                    if self._dice.falls(self._dice.weather.lost) or self._kind in self._cluster.silent:
+                    if self._dice.falls(self._dice.weather.lost):
                         continue
                     self._on_event(self._kind, event.type, event.object)
                     if self._dice.falls(self._dice.weather.doubled):

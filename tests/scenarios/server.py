@@ -62,8 +62,6 @@ class Cluster:
         """`judge` hears of every change, with the name of who made it, before it is stored; `called` of every
         call of an operator."""
         self.called = called
-        self.silent: set[Kind] = set()
-        """Kinds of which no watch tells anything."""
         self.hearers: list[Callable[[Kind, str | None, Any], None]] = []
         """Who is told of events."""
         self.unguarded: Callable[[str], None] = lambda what: None

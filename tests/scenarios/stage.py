@@ -123,10 +123,6 @@ class Stage(Scenario):
         self.say(f"you delete {kind.kind} {name}{'' if policy == 'Background' else f' ({policy})'}")
         self._do("delete", kind, name, propagation_policy=policy)
 
-    def hold_back(self, kind: Kind) -> None:
-        """Let the operator hear no more news of a kind."""
-        self.cluster.silent.add(kind)
-
     def touch(self, kind: Kind, name: str) -> None:
         """Let the operator hear of one object as it stands, on no other way than this."""
         obj = self.get(kind, name)

@@ -215,18 +215,3 @@ def test_orphans_are_spared_though_the_news_that_they_are_orphans_comes_late():
         assert not any(n["metadata"].get("deletionTimestamp") for n in nodes)
 
     perform(story)
-
-
-def test_a_deployment_that_is_being_deleted_takes_no_orphan_back():
-    async def story(stage: Stage) -> None:
-        stage.testbed()
-        stage.composition()
-        stage.deployment(roles=PAIR)
-        await stage.until_ready()
-        stage.hold_back(DEPLOYMENT)  # that it is being deleted is not heard of; what becomes of its nodes is
-        stage.delete(DEPLOYMENT, "web", "Orphan")
-        await asyncio.sleep(30.0)
-        assert len(stage.cluster.all(NODE)) == 2
-        assert not any(node["metadata"].get("ownerReferences") for node in stage.cluster.all(NODE))
-
-    perform(story)
