@@ -124,7 +124,12 @@ def _report(
         row("  restart until all looked at, s", "", ".1f", *(f and f.restart for f in of))
         row("  writes after a restart", "0", ".0f", *(f and f.restart_writes for f in of))
         row("  resync with no news: writes", aims[2], ".0f", *(f and f.resync_writes for f in of))
-        row("  resync with no news: CPU, s", aims[3], ".1f", *(f and f.resync_cpu for f in of))
+        row(
+            "  resync with no news: CPU, waiting for it included, s",
+            aims[3],
+            ".1f",
+            *(f and f.resync_cpu for f in of),
+        )
         row("  CPU with no news, share of a core, %", "", ".1f", *(f and 100 * f.idle_cpu for f in of))
         row("  delete to all gone, s", "", ".1f", *(f and f.gone for f in of))
     if rates:

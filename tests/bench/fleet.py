@@ -135,13 +135,12 @@ async def _rest(operator: OperatorProcess, figures: Figures) -> None:
     cpu, since = operator.usage()[0], time.monotonic()
     await asyncio.sleep(10.0)
     idle = (operator.usage()[0] - cpu) / (time.monotonic() - since)
-    before = _writes(operator)
+    before, cpu = _writes(operator), operator.usage()[0]
     await _until("a resync", _resynced(operator))
-    # It has just ended: what it cost until now is in the difference to the idle rate as well.
     await asyncio.sleep(SPREAD + 2.0)
-    lasted = time.monotonic() - since
     figures.idle_cpu = idle
-    figures.resync_cpu = operator.usage()[0] - cpu - idle * lasted
+    # All that was spent meanwhile: the idle rate right after a restart is no measure of what to take off.
+    figures.resync_cpu = operator.usage()[0] - cpu
     after = _writes(operator)
     after.subtract(before)
     figures.resync_writes = sum(after.values())
