@@ -113,8 +113,9 @@ def write(managers: Managers) -> list[dict[str, Any]]:
 
 
 def is_reset(entries: Any) -> bool:
-    """Whether a user's managedFields asks to forget all owners: `[]` or `[{}]`."""
-    return isinstance(entries, list) and (not entries or entries == [{}])
+    """Whether a user's managedFields asks to forget all owners: `[{}]`. An empty list comes from clients that know
+    nothing of owners, and forgets none."""
+    return isinstance(entries, list) and entries == [{}]
 
 
 def capped(managers: Managers) -> Managers:

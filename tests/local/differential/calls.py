@@ -149,7 +149,7 @@ def resolved(value: Any, memory: Memory, namespace: str) -> Any:
         case Known(what="first", of=of):
             return memory.first.get(of, "0")
         case Known(what=what, of=of):
-            unknown = UNKNOWN_UID if what == "uid" else "1"
+            unknown = UNKNOWN_UID if what == "uid" else "0"
             return memory.objects.get(of, {}).get("metadata", {}).get(what, unknown)
         case Edited(of=of, otherwise=otherwise, changes=changes):
             base = copy.deepcopy(memory.objects.get(of) or resolved(otherwise, memory, namespace))
