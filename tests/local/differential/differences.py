@@ -165,8 +165,8 @@ def _reworded(answer: Answer) -> Answer:
 def _owners_of_core_kinds(call: Call, local: Answer, real: Answer) -> tuple[Answer, Answer]:
     if not _is_custom(call):
         for answer in (local, real):
-            for entries in _all_managed_fields(answer.body):
-                entries.clear()
+            for metadata in _all_metadata(answer.body):
+                metadata.pop("managedFields", None)
     return local, real
 
 

@@ -223,7 +223,7 @@ class Draw:
         return Call("PUT", kind, name, subresource, self._write_parameters(kind), body)
 
     def _json_patch(self, kind: Kind, subresource: str = "") -> Call:
-        operations = [self._operation(kind) for _ in range(self.dice.choice((1, 1, 2, 3)))]
+        operations = [self._operation(kind, subresource) for _ in range(self.dice.choice((1, 1, 2, 3)))]
         if self.dice.random() < 0.05:
             operations = self.dice.choice(([], {}, [{"op": "test", "path": "/x", "value": 1}], ["x"]))  # type: ignore[assignment]
         return Call(
@@ -421,6 +421,8 @@ class Draw:
         wrong = 0.04 if custom or not sparse else 0.0  # an old core looks at conflicts before types
         body = {**self._identity(kind, name), **self._content(kind, wrong=wrong, sparse=sparse)}
         if sparse:
+            if not custom and "data" in body:  # an old core thinks that nobody owns an empty text
+                body["data"] = {key: value or "MQ==" for key, value in body["data"].items()}
             body.pop("stringData", None)
             body.pop("binaryData", None)
         body["metadata"] = self._metadata(kind, name)
@@ -565,7 +567,10 @@ class Draw:
     def _fields(self, wrong: float) -> dict[str, Any]:
         """Some fields of a sprocket's spec."""
         chosen = self.dice.sample(tuple(self._field_values()), self.dice.choice((0, 1, 2, 3)))
-        fields = {name: self._maybe_wrong(self._field_values()[name], wrong) for name in chosen}
+        fields = {
+            name: self._maybe_wrong(self._field_values()[name], wrong if name != "due" else 0)
+            for name in chosen
+        }
         if self.dice.random() < wrong:
             fields[self.dice.choice(("colr", "Size", "unknown"))] = self.dice.choice((1, {"x": [1]}, None))
         return fields
@@ -650,7 +655,7 @@ class Draw:
             return ("metadata", "labels"), {"app": self.dice.choice("xyz")}
         return (top,), content[top]
 
-    def _operation(self, kind: Kind) -> dict[str, Any]:
+    def _operation(self, kind: Kind, subresource: str = "") -> dict[str, Any]:
         paths = [
             "/metadata/labels",
             "/metadata/labels/app",
@@ -669,6 +674,8 @@ class Draw:
             ]
         else:
             paths += ["/data/a", "/data", "/spec/holderIdentity", "/rules/0/verbs/-", "/subjects/0"]
+        if subresource:
+            paths = ["/status/phase", "/status/conditions", "/status/conditions/0", "/status", "/spec/size"]
         path = self.dice.choice(paths)
         last = path.rsplit("/", 1)[-1]
         value: Any = self._field_values().get(last, self.dice.choice(("x", {"app": "x"}, ["x.io/a"], 3)))
@@ -677,6 +684,8 @@ class Draw:
         operations = ["add", "add", "remove", "test"]
         if kind in (SPROCKETS, PADDOCKS):  # an old core replaces and copies even what is not there
             operations += ["replace", "replace", "copy", "move"]
+        if subresource:
+            operations = ["add", "replace", "test"]  # what is moved into the spec is of a wrong type
         operation = self.dice.choice(operations)
         made: dict[str, Any] = {"op": operation, "path": path}
         if operation in ("add", "replace", "test"):

@@ -62,7 +62,9 @@ class Server:
                 name = item["metadata"]["name"]
                 if item.get("type") == "kubernetes.io/service-account-token":
                     continue  # an old core makes one for each ServiceAccount
-                if name not in _KEPT and (kind.namespaced or name.startswith("d")):
+                if name not in _KEPT and (
+                    kind.namespaced or "sequence" in item["metadata"].get("labels", {})
+                ):
                     found[f"{kind.plural}/{name}"] = item
         return found
 
