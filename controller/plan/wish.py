@@ -8,7 +8,7 @@ from datetime import datetime
 
 from controller.model.composition import Composition, ImageState
 from controller.model.conditions import Condition, false, true
-from controller.model.deployment import Deployment, Role
+from controller.model.deployment import Deployment, Role, UpdatePolicy
 from controller.model.errors import Blame, NxcError
 from controller.model.node import Node
 from controller.model.testbed import Testbed
@@ -53,7 +53,7 @@ def wish(world: DeploymentWorld) -> Wish:
     roles = _roles(deployment, known, world.nodes)
     need = Need(
         nodes=sum(len(role.hosts) for role in roles),
-        memory=sum(len(role.hosts) * role.resources.memory for role in roles),
+        memory=_memory(deployment, roles, world.nodes),
         machines=deployment.machines,
     )
     image, image_ready = _image(world)
@@ -65,6 +65,15 @@ def wish(world: DeploymentWorld) -> Wish:
         _refuse(world, roles, known, need),
         _hopeless_image(composition, deployment),
     )
+
+
+def _memory(deployment: Deployment, roles: Sequence[Role], nodes: Sequence[Node]) -> int:
+    """What is asked for; and what nodes take that keep their size until an update is requested."""
+    kept: dict[str, int] = {}
+    requested = deployment.meta.requested_at != deployment.status.last_handled
+    if deployment.policy is UpdatePolicy.ON_REQUEST and not requested:
+        kept = {node.spec.host: node.spec.resources.memory for node in nodes if not node.meta.deleting}
+    return sum(max(role.resources.memory, kept.get(host, 0)) for role in roles for host in role.hosts)
 
 
 def lease_end(deployment: Deployment, testbed: Testbed | Refusal) -> datetime | None:

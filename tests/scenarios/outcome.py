@@ -224,6 +224,9 @@ class Outcome:
         roles = roles_of(spec, self._rights.known_roles(obj))
         if not roles:
             return  # its roles stand in a composition that is gone
+        in_flavour = any(node["spec"]["flavour"] == spec["flavour"] for node in mine)
+        if not is_true(obj, "ImageReady") and not in_flavour:
+            return  # there is no image in the flavour that it changed to; what runs, runs on
         hosts = {host: role["name"] for role in roles for host in hosts_of(role)}
         found = {node["spec"]["host"]: node for node in mine}
         if set(found) != set(hosts):

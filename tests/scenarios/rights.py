@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from controller.model.quantity import parse_duration, parse_quantity
 from tests.scenarios.objects import (
+    DEFAULT_MEMORY,
     Object,
     held_by,
     hosts_of,
@@ -89,7 +90,7 @@ class Rights:
 
     def _impossible(self, obj: Object, testbed: Object) -> bool:
         spec = obj["spec"]
-        nodes, memory = need_of(spec, self.known_roles(obj))
+        nodes, memory = self._need(obj)
         capacity = testbed["spec"].get("capacity") or {}
         if capacity.get("nodes") is not None:
             numbers = [int(name.rsplit("-", 1)[1]) for name in spec.get("machines") or ()]
@@ -109,6 +110,18 @@ class Rights:
             return list(known)
         standing = [n for n in self._nodes if named_by(n, obj) and not n["metadata"].get("deletionTimestamp")]
         return sorted({node["spec"]["role"] for node in standing})
+
+    def _need(self, obj: Object) -> tuple[int, int]:
+        """Nodes and memory; where changes wait for a request, nodes that are there keep their size."""
+        nodes, memory = need_of(obj["spec"], self.known_roles(obj))
+        if (obj["spec"].get("update") or {}).get("policy") != "OnRequest":
+            return nodes, memory
+        sizes = {n["spec"]["host"]: n["spec"]["resources"]["memory"] for n in self._nodes if named_by(n, obj)}
+        for role in roles_of(obj["spec"], self.known_roles(obj)):
+            each = parse_quantity((role.get("resources") or {}).get("memory", DEFAULT_MEMORY))
+            for host in hosts_of(role):
+                memory += max(0, parse_quantity(sizes[host]) - each) if host in sizes else 0
+        return nodes, memory
 
     def unfit(self, obj: Object, testbed: Object) -> str:
         """Why a testbed cannot be a deployment's; empty where it can."""
@@ -160,7 +173,7 @@ class Rights:
         taken = {m for r in held for m in r["machines"]} | {n["spec"]["machine"] for n in orphans}
         memory = sum(r["memoryBytes"] for r in held)
         memory += sum(parse_quantity(n["spec"]["resources"]["memory"]) for n in orphans)
-        wants_nodes, wants_memory = need_of(obj["spec"], self.known_roles(obj))
+        wants_nodes, wants_memory = self._need(obj)
         mine = held_by(obj)
         if mine.get("testbed") == name:
             wants_nodes = max(wants_nodes, len(mine["machines"]))

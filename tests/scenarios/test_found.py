@@ -215,3 +215,18 @@ def test_orphans_are_spared_though_the_news_that_they_are_orphans_comes_late():
         assert not any(n["metadata"].get("deletionTimestamp") for n in nodes)
 
     perform(story)
+
+
+def test_a_node_that_keeps_its_size_until_asked_leaves_room_for_another():
+    async def story(stage: Stage) -> None:
+        stage.testbed(capacity={"memory": "4Gi"})
+        stage.composition()
+        large = {"name": "client", "hostnames": ["ann"], "resources": {"memory": "512Mi"}}
+        none = {"name": "server", "count": 0}
+        stage.deployment(roles=[large, none], update={"policy": "OnRequest"})
+        await stage.until_ready()
+        small = {"name": "client", "hostnames": ["ann", "ben"], "resources": {"memory": "256Mi"}}
+        stage.edit(DEPLOYMENT, "web", roles=[small, none])
+        await stage.until("the second is made", lambda: stage.get(NODE, "web.ben") is not None, within=60.0)
+
+    perform(story)
