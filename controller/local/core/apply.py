@@ -127,8 +127,8 @@ def track_update(
     `manager` owns by Update what differs from `live`, and others lose what it changed.
 
     managedFields written in `new` by the user replaces that of `live`; `[{}]` resets it, `[]` says nothing.
-    Malformed entries of a user make the server fall back to those of `live`. `blank`: what an object of this kind shows before
-    anybody sets a field; where `live` is None, only what differs from it is owned.
+    Malformed entries of a user make the server fall back to those of `live`. `blank`: what an object of this
+    kind shows before anybody sets a field; where `live` is None, only what differs from it is owned.
     """
     before: dict[str, Any] = live if live is not None else {**_nothing(new), **(blank or {})}
     known = _meta(before).get("managedFields")
