@@ -1,0 +1,81 @@
+# From several definitions of one option to its value.
+lib:
+let
+  inherit (builtins) concatMap filter foldl' length map sort;
+
+  # The definitions inside a definition's marks, each with the priority and order that the marks give
+  # it. The outermost mkOverride and mkOrder decide.
+  weigh = loc: def:
+    let
+      value = def.value;
+      inner = content: weigh loc (def // { value = content; });
+    in
+    if !(value ? _type) then [ def ]
+    else if value._type == "if" then
+      if value.condition == true then inner value.content
+      else if value.condition == false then [ ]
+      else lib.blame.condition (def.scope or lib.blame.nowhere) loc value.condition def
+    else if value._type == "merge" then concatMap inner value.contents
+    else if value._type == "override" then map (d: d // { inherit (value) priority; }) (inner value.content)
+    else if value._type == "order" then map (d: d // { order = value.priority; }) (inner value.content)
+    else if value._type == "definition" then [ (def // { inherit (value) value; } // lib.optionalAttrs (value ? file) { inherit (value) file; }) ]
+    else [ def ];
+
+  priority = def: def.priority or lib.defaultOverridePriority;
+  order = def: def.order or lib.defaultOrderPriority;
+in
+rec {
+  # mergeDefinitions loc type definitions → { mergedValue, isDefined, optionalValue, defsFinal, highestPrio }
+  mergeDefinitions = loc: type: defs:
+    let
+      weighed = concatMap (weigh loc) defs;
+      highestPrio = foldl' (least: def: lib.min least (priority def)) 9999 weighed;
+      winners = filter (def: priority def == highestPrio) weighed;
+      # builtins.sort is stable.
+      defsFinal =
+        if builtins.any (def: def ? order) winners then sort (a: b: order a < order b) winners else winners;
+      wrong = filter (def: !type.check def.value) defsFinal;
+      isDefined = defsFinal != [ ];
+      mergedValue =
+        if !isDefined then lib.blame.undefinedOption (if defs == [ ] then lib.blame.nowhere else (builtins.head defs).scope or lib.blame.nowhere) loc
+        else if wrong != [ ] then lib.blame.wrongType loc type wrong
+        else type.merge loc defsFinal;
+    in
+    {
+      inherit mergedValue isDefined defsFinal highestPrio;
+      optionalValue = if isDefined then { value = mergedValue; } else { };
+      defsFinal' = { inherit highestPrio; values = defsFinal; };
+    };
+
+  # The sets inside a definition of a set of options: [ { attrs, wrap, … } ], where `wrap` puts the
+  # marks that stood around the set around each of its values. Conditions are not looked at, so that
+  # they may depend on the configuration.
+  pushDown = def:
+    let
+      go = wrap: value:
+        let mark = value._type or null; in
+        if mark == null then [ { inherit wrap; attrs = value; inherit def; } ]
+        else if mark == "if" then go (content: wrap (lib.mkIf value.condition content)) value.content
+        else if mark == "merge" then concatMap (go wrap) value.contents
+        else if mark == "override" then go (content: wrap (lib.mkOverride value.priority content)) value.content
+        else if mark == "order" then go (content: wrap (lib.mkOrder value.priority content)) value.content
+        else [ { inherit wrap; attrs = value; inherit def; } ];
+    in
+    go (content: content) def.value;
+
+  # { name = [ definition ]; } of the sets in `definitions`, which are known to be sets.
+  byName = sets:
+    builtins.zipAttrsWith (_: definitions: definitions) (map
+      ({ attrs, wrap, def }: builtins.mapAttrs
+        (name: value: {
+          inherit (def) file;
+          value = wrap value;
+          # The position of the outermost known attribute is better than none.
+          pos = let pos = builtins.unsafeGetAttrPos name attrs; in if pos == null then def.pos or null else pos;
+          scope = def.scope or lib.blame.nowhere;
+        })
+        attrs)
+      sets);
+  # The same of plain values of definitions, as types of sets need it.
+  attributesOf = defs: byName (concatMap pushDown defs);
+}
