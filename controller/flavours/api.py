@@ -16,25 +16,92 @@ Rules that a backend keeps:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from controller.model.errors import NxcError
+from controller.model.information import Host
 from controller.model.kinds import Key
 from controller.model.machine import Inventory, Machine, MachineKey, Order
+from controller.model.manifest import Manifest
 from controller.model.testbed import Testbed
 
 ENTRY_POINT_GROUP = "nxc.flavours"
 
 
 @dataclass(frozen=True, slots=True)
+class ClientKey:
+    """The SSH key pair of a deployment: the public half as in authorized_keys, the private one as OpenSSH's PEM."""
+
+    public: str
+    private: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Briefing:
+    """What a node's deployment information is made of, apart from the node itself. Holds no secret."""
+
+    deployment: str
+    namespace: str
+    hosts: tuple[Host, ...]
+    authorized_keys: tuple[str, ...]
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+class Briefings(Protocol):
+    """Where a backend asks what to tell a node, and with which key to log in."""
+
+    async def brief(self, node: Key, information: str) -> Briefing:
+        """What stands behind a digest of deployment information; `NxcError` while that is not known."""
+
+    async def client_key(self, node: Key) -> ClientKey:
+        """The key pair of a node's deployment, made where there is none; `NxcError` where it cannot be had."""
+
+
+class BuiltImage(Protocol):
+    """An image on this host."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it is made of."""
+
+    def locate(self, path: str) -> Path:
+        """The real file of a logical path of the manifest; `UserError` where it is no file of the image."""
+
+
+class ImageSource(Protocol):
+    """Where a backend finds images by their digest."""
+
+    async def image(self, digest: str) -> BuiltImage | None:
+        """An image that was built here; `None` where it is not, or no longer."""
+
+
+class Nowhere:
+    """No images and no briefings: enough for backends that ask for neither."""
+
+    async def image(self, digest: str) -> BuiltImage | None:  # noqa: ARG002
+        return None
+
+    async def brief(self, node: Key, information: str) -> Briefing:  # noqa: ARG002
+        raise NxcError("NotKnown", f"nobody knows what to tell {node}")
+
+    async def client_key(self, node: Key) -> ClientKey:
+        raise NxcError("NotKnown", f"nobody knows the key of {node}")
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
-    """What a backend gets to live on."""
+    """What a backend gets to live on. `state`: a directory for its records, which outlive the process."""
 
     installation: str
     wake: Callable[[Key], None]
     clock: Callable[[], datetime]
+    state: Path = Path("nxc-state")
+    images: ImageSource = field(default_factory=Nowhere)
+    briefings: Briefings = field(default_factory=Nowhere)
 
 
 @runtime_checkable

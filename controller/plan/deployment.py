@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from controller.model.conditions import Condition, false, true
 from controller.model.deployment import DeploymentStatus, Reservation
+from controller.model.information import Information
 from controller.model.kinds import RESERVATION_FINALIZER
 from controller.model.node import Node, NodeSpec
 from controller.model.testbed import Testbed
@@ -82,6 +83,8 @@ class DeploymentPlan:
     actions: tuple[Action, ...] = ()
     notices: tuple[Notice, ...] = ()
     look_again: timedelta = LOOK_AGAIN
+    information: Information | None = None
+    """What the nodes are told, where that was decided."""
 
     @property
     def holding(self) -> Holding:
@@ -190,7 +193,8 @@ def _run(
     )
     status = report(world, wanted, step, now)
     look_again = QUEUE_LOOK if waits is not None or placement.unplaced else LOOK_AGAIN
-    return _planned(world, status, tuple(actions), now, look_again)
+    planned = _planned(world, status, tuple(actions), now, look_again)
+    return replace(planned, information=placement.information)
 
 
 def _wind_down(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from controller.model.deployment import Deployment, Role
-from controller.model.names import digest
+from controller.model.information import Host, Information
 from controller.model.node import Node, NodeSpec
 from controller.plan.admission import Holding
 from controller.plan.assignment import assign, hosts_in_order
@@ -14,9 +14,10 @@ from controller.plan.assignment import assign, hosts_in_order
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """What each host's node should be, and the hosts that have no machine yet."""
+    """What each host's node should be and be told, and the hosts that have no machine yet."""
 
     specs: Mapping[str, NodeSpec]
+    information: Information
     unplaced: tuple[str, ...] = ()
 
 
@@ -47,15 +48,14 @@ def place(
     if deployment.machines:
         allowed &= set(deployment.machines)
     assignment = assign(roles, allowed - leaving, current)
-    information = digest(
-        {
-            "hosts": [
-                [role.name, host, list(role.aliases), assignment.machines.get(host, "")]
-                for role, host in hosts_in_order(roles)
-            ],
-            "authorizedKeys": list(deployment.authorized_keys),
-        }
+    information = Information(
+        tuple(
+            Host(role.name, host, assignment.machines.get(host, ""), role.aliases)
+            for role, host in hosts_in_order(roles)
+        ),
+        deployment.authorized_keys,
     )
+    told = information.digest
     specs = {
         host: NodeSpec(
             deployment=deployment.meta.name,
@@ -68,12 +68,12 @@ def place(
             aliases=role_of[host].aliases,
             resources=role_of[host].resources,
             kernel_parameters=deployment.kernel_parameters,
-            information=information,
+            information=told,
             attempts=deployment.attempts,
         )
         for host, machine in assignment.machines.items()
     }
-    return Placement(specs, assignment.unplaced)
+    return Placement(specs, information, assignment.unplaced)
 
 
 def within(placement: Placement, holding: Holding, nodes: Sequence[Node]) -> Placement:
@@ -96,7 +96,7 @@ def within(placement: Placement, holding: Holding, nodes: Sequence[Node]) -> Pla
         waiting.append(host)
         if has is not None:
             specs[host] = replace(spec, resources=has)
-    return Placement(specs, tuple(waiting))
+    return Placement(specs, placement.information, tuple(waiting))
 
 
 def keep(

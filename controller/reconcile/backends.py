@@ -6,9 +6,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import TypeVar
 
-from controller.flavours.api import Backend, Context, Flavour
+from controller.flavours.api import Backend, Briefings, Context, Flavour, ImageSource, Nowhere
 from controller.model.errors import TestbedError
 from controller.model.kinds import TESTBED, Key
 from controller.model.node import Node
@@ -36,9 +37,13 @@ class Backends:
         host: str,
         wake: Callable[[Key], None],
         clock: Callable[[], datetime],
+        state: Path = Path("nxc-state"),
+        images: ImageSource | None = None,
+        briefings: Briefings | None = None,
     ) -> None:
+        """`state`: where backends keep records."""
         self._flavours, self._store, self._host = flavours, store, host
-        self._context = Context(installation, wake, clock)
+        self._context = Context(installation, wake, clock, state, images or Nowhere(), briefings or Nowhere())
         self._open: dict[tuple[str, str], tuple[tuple[str, ...], Backend]] = {}
 
     @property

@@ -51,6 +51,7 @@ class DeploymentReconciler:
         entry = desk.store.get(key)
         if entry is None:
             desk.problems.pop(key, None)
+            desk.information.pop(key, None)
             self._ledgers.hold_orphans(key, desk.store.nodes_of(key))
             return None
         if not isinstance(entry.parsed, Deployment):
@@ -62,6 +63,8 @@ class DeploymentReconciler:
         if isinstance(decision, Admitted) and isinstance(world.testbed, Testbed):
             await self._claim(world.testbed)
         planned = plan.plan_deployment(world, wanted, decision, now)
+        if planned.information is not None:
+            desk.information[key] = planned.information
         # With the last finalizer goes the object: then nobody would read the status.
         leaving = entry.meta.finalizers == (RESERVATION_FINALIZER,) and any(
             isinstance(action, plan.RemoveFinalizer) for action in planned.actions

@@ -10,6 +10,7 @@ from typing import Any
 
 from controller.kube.api import Api, ApiError, Conflict, NotFound, Unreachable
 from controller.model.errors import NxcError
+from controller.model.information import Information
 from controller.model.kinds import Key, Kind
 from controller.model.meta import Object
 from controller.observe.metrics import Metrics
@@ -33,6 +34,8 @@ class Desk:
     wake: Callable[[Key, float], None]
     problems: dict[Key, NxcError] = field(default_factory=dict)
     """What went wrong with the last action for a key, until one goes well; shown in its status."""
+    information: dict[Key, Information] = field(default_factory=dict)
+    """What the nodes of each Deployment are told, as last decided."""
 
     @property
     def store(self) -> Store:
