@@ -1,0 +1,113 @@
+"""What this machine's apt knows: where mirrors are, and what they offer. Only here is apt asked.
+
+apt's own lists are read where they are there. Where they are not (slim containers delete them), or where they
+are too old to know a file, `refresh` has apt fetch them anew into a directory of ours, from apt's own sources.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.build.seed.control import stanzas
+from controller.build.seed.resolve import Candidate, Index, Selection, candidate
+from controller.model.errors import TestbedError
+
+REFRESH_SECONDS = 180.0
+READ_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One index of one repository: `base` is what a pool path is relative to, `file` where apt keeps it."""
+
+    base: str
+    codename: str
+    file: str
+
+
+class Apt:
+    """This machine's apt. `lists` is a directory of ours for fresh lists; None: only the machine's own."""
+
+    def __init__(self, lists: Path | None = None) -> None:
+        self._lists = lists
+
+    async def sources(self, chosen: Selection) -> list[Source]:
+        """Debian's indexes for the release, as apt is set up. Raises `TestbedError` where there are none."""
+        template = "$(ORIGIN)|$(CODENAME)|$(ARCHITECTURE)|$(REPO_URI)|$(FILENAME)"
+        text = await self._run(["apt-get", "indextargets", "--format", template, "Created-By: Packages"])
+        found = []
+        for line in text.splitlines():
+            origin, codename, architecture, base, file = line.split("|", 4)
+            right = architecture in (chosen.architecture, "all", "")
+            # bookworm, bookworm-updates, bookworm-security; not backports, which are not made to fit together
+            ours = codename in (chosen.release, f"{chosen.release}-updates", f"{chosen.release}-security")
+            if origin == "Debian" and right and ours:
+                found.append(Source(base.rstrip("/") + "/", codename, file))
+        if not found:
+            raise TestbedError(
+                "NoMirror",
+                f"apt on this machine has no metadata of Debian {chosen.release}: add its repository to apt's sources"
+                " (deb http://MIRROR/debian bookworm main) and run: apt-get update".replace(
+                    "bookworm", chosen.release
+                ),
+            )
+        return found
+
+    async def index(self, chosen: Selection) -> Index:
+        """All that the release's repositories offer."""
+        candidates: list[Candidate] = []
+        for source in await self.sources(chosen):
+            text = await self._run(["/usr/lib/apt/apt-helper", "cat-file", source.file])
+            candidates += await asyncio.to_thread(lambda text=text: list(_candidates(text, chosen)))
+        return Index(candidates)
+
+    async def refresh(self) -> None:
+        """Fetch the lists anew, into our own directory. Raises `TestbedError` with apt's words."""
+        if self._lists is None:
+            raise TestbedError("NoMirror", "apt's lists are out of date; run: apt-get update")
+        (self._lists / "partial").mkdir(parents=True, exist_ok=True)
+        await self._run(["apt-get", "-q", "update", "--error-on=any"], REFRESH_SECONDS)
+
+    def _options(self) -> list[str]:
+        if self._lists is None or not (self._lists / "partial").is_dir():
+            return []
+        # No change of user: the directory may be readable by us alone.
+        return ["-o", f"Dir::State::Lists={self._lists}", "-o", "APT::Sandbox::User=", "-o", "Dir::Cache="]
+
+    async def _run(self, command: Sequence[str], seconds: float = READ_SECONDS) -> str:
+        program, *rest = command
+        try:
+            process = await asyncio.create_subprocess_exec(
+                program,
+                *self._options(),
+                *rest,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+        except FileNotFoundError as error:
+            raise TestbedError(
+                "NoApt", f"{program} is not on this machine; the seed's packages come through apt's sources"
+            ) from error
+        try:
+            async with asyncio.timeout(seconds):
+                out, err = await process.communicate()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise TestbedError(
+                "AptTimeout", f"`{' '.join(command)}` did not end within {seconds:g} s"
+            ) from None
+        if process.returncode:
+            words = err.decode(errors="replace").strip()[-500:]
+            raise TestbedError("AptFailed", f"`{' '.join(command)}` failed: {words}")
+        return out.decode(errors="replace")
+
+
+def _candidates(text: str, chosen: Selection) -> Iterator[Candidate]:
+    for stanza in stanzas(text.splitlines()):
+        if stanza.get("Architecture") in (chosen.architecture, "all"):
+            yield candidate(stanza)
