@@ -11,13 +11,15 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from controller.build.api import BuildContext, BuilderFactory
+from controller.build.api import BuildContext, Builder, BuilderFactory
+from controller.build.settings import BuildSettings
 from controller.flavours.api import Flavour
-from controller.kube.api import Api, ApiError
-from controller.model.kinds import COMPOSITION, DEPLOYMENT, NAMESPACE, NODE, TESTBED
+from controller.kube.api import Api, ApiError, NotFound
+from controller.model.kinds import COMPOSITION, DEPLOYMENT, NAMESPACE, NODE, TESTBED, Kind
+from controller.model.meta import Object
 from controller.observe.metrics import QUEUE, Metrics
 from controller.reconcile.backends import Backends
-from controller.reconcile.composition import CompositionReconciler
+from controller.reconcile.composition import CompositionReconciler, images_in_use
 from controller.reconcile.deployment import DeploymentReconciler
 from controller.reconcile.desk import Desk
 from controller.reconcile.ledgers import Ledgers
@@ -52,6 +54,7 @@ class Settings:
     reconcile_limit: float = 120.0
     resync: float = 450.0
     host: str = field(default_factory=socket.gethostname)
+    build: BuildSettings = field(default_factory=BuildSettings)
 
 
 class Operator:
@@ -121,16 +124,13 @@ class Operator:
                 clock=self._clock,
             )
             stack.push_async_callback(backends.aclose)
-            context = BuildContext(wake=queue.add, clock=self._clock)
-            built = {name: factory(context) for name, factory in self._builders.items()}
-            for builder in built.values():
-                stack.push_async_callback(builder.aclose)
+            builders = self._make_builders(stack, queue)
             ledgers = Ledgers(self.feed.store, queue.add_after)
             loop = Loop(
                 queue,
                 self.feed.store,
                 {
-                    COMPOSITION: CompositionReconciler(desk, built, frozenset(self._flavours)),
+                    COMPOSITION: CompositionReconciler(desk, builders, self._settings.build.package_source),
                     DEPLOYMENT: DeploymentReconciler(desk, backends, ledgers),
                     NODE: NodeReconciler(desk, backends),
                     TESTBED: TestbedReconciler(desk, backends, ledgers),
@@ -147,6 +147,34 @@ class Operator:
                 group.create_task(loop.run())
                 group.create_task(resync.run())
                 group.create_task(recorder.run())
+
+    def _make_builders(self, stack: AsyncExitStack, queue: WorkQueue) -> dict[str, Builder]:
+        """The builder of each package source, by its name; a factory is asked once, for all it serves."""
+        settings = self._settings.build
+        context = BuildContext(
+            wake=queue.add,
+            clock=self._clock,
+            read=self._read,
+            in_use=lambda: images_in_use(self.feed.store),
+            settings=settings,
+            metrics=self.metrics,
+            rng=self._random,
+        )
+        made: dict[int, Builder] = {}
+        found: dict[str, Builder] = {}
+        for name, kind in settings.offered(self._builders).items():
+            factory = self._builders[kind]
+            if id(factory) not in made:
+                made[id(factory)] = factory(context)
+                stack.push_async_callback(made[id(factory)].aclose)
+            found[name] = made[id(factory)]
+        return found
+
+    async def _read(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        try:
+            return await self._api.get(kind, namespace, name)
+        except NotFound:
+            return None
 
     def _end_term(self, queue: WorkQueue) -> None:
         self.feed.wake = None

@@ -34,12 +34,24 @@ def main(argv: Sequence[str] | None = None) -> int:
             loaded = import_module(module)
             loaded.add_arguments(command)
             command.set_defaults(run=loaded.run)
+            if name == "up":
+                _builds(command, "in the state directory")
     args = parser.parse_args(arguments)
+    if args.command == "up":
+        from controller.build.options import build_arguments
+
+        args.operator_arguments = build_arguments(args)
     run: Run = args.run
     try:
         return run(args)
     except KeyboardInterrupt:
         return 130
+
+
+def _builds(parser: argparse.ArgumentParser, state_default: str = "") -> None:
+    from controller.build.options import add_build_arguments
+
+    add_build_arguments(parser, state_default=state_default)
 
 
 def _operator(parser: argparse.ArgumentParser) -> None:
@@ -76,23 +88,30 @@ def _operator(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-leader-election", action="store_true", help="lead without a Lease")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     parser.add_argument("--log-format", default="text", choices=("text", "json"))
+    _builds(parser)
     parser.set_defaults(run=run_operator)
 
 
 def run_operator(args: argparse.Namespace) -> int:
     """`nxc-controller run`: until SIGTERM or SIGINT; 1 where it cannot even start."""
     from controller.app import Settings
+    from controller.build.options import build_settings
     from controller.daemon import Daemon, Options
     from controller.model.errors import NxcError
     from controller.observe.logging import configure
 
     configure(level=args.log_level, style=args.log_format)
     address, _, port = args.health.rpartition(":")
-    if not port.isdecimal() or args.workers < 1 or args.resync <= 0:
+    if not port.isdecimal() or args.workers < 1 or args.build_jobs < 1 or args.resync <= 0:
         print(
-            "nxc-controller run: --health wants ADDR:PORT, --workers and --resync more than 0",
+            "nxc-controller run: --health wants ADDR:PORT; --workers, --build-jobs and --resync more than 0",
             file=sys.stderr,
         )
+        return 2
+    try:
+        build = build_settings(args)
+    except NxcError as error:
+        print(f"nxc-controller run: {error.message}", file=sys.stderr)
         return 2
     options = Options(
         kubeconfig=args.kubeconfig,
@@ -105,6 +124,7 @@ def run_operator(args: argparse.Namespace) -> int:
             workers=args.workers,
             resync=args.resync,
             leader_election=not args.no_leader_election,
+            build=build,
         ),
     )
     try:

@@ -14,6 +14,7 @@ from controller.kube.api import ApiError, Forbidden, NotFound, Unauthorized, Unr
 from controller.kube.client import Client, path
 from controller.model.kinds import (
     COMPOSITION,
+    CONFIGMAP,
     CRD,
     DEPLOYMENT,
     EVENT,
@@ -39,6 +40,7 @@ NEEDS: tuple[tuple[Kind, str, Sequence[str]], ...] = (
     (EVENT, "", ("get", "create", "patch")),
     (NAMESPACE, "", ("get",)),
     (SECRET, "", ("get",)),
+    (CONFIGMAP, "", ("get",)),
     (LEASE, "", ("get", "create", "patch")),
 )
 

@@ -82,15 +82,30 @@ def run(args: argparse.Namespace) -> int:
         faults=args.faults,
     )
     try:
-        return asyncio.run(_serve(settings, operator=not args.no_operator))
+        return asyncio.run(_serve(settings, _operator(settings, args)))
     except LocalError as error:
         print(f"nxc-controller up: {error}", file=sys.stderr)
         return 1
 
 
-async def _serve(settings: Settings, *, operator: bool) -> int:
+def _operator(settings: Settings, args: argparse.Namespace) -> Operator | None:
+    """The operator that the command line asks for: `operator_arguments` are passed on to it."""
+    if args.no_operator:
+        return None
+    arguments: list[str] = getattr(args, "operator_arguments", [])
+    if "--build-state" not in arguments:
+        arguments = [*arguments, "--build-state", str(settings.state / "build")]
+    if "--trust-compositions" in arguments:
+        print(
+            "Warning: compositions are trusted: where Nix cannot be isolated, who may write one can read this"
+            " user's files and reach this machine's services.",
+            file=sys.stderr,
+        )
+    return Operator(settings, arguments)
+
+
+async def _serve(settings: Settings, child: Operator | None) -> int:
     stop = asyncio.Event()
-    child = Operator(settings) if operator else None
     _on_signals(stop, child)
     if not _is_loopback(settings.bind):
         print(
@@ -161,8 +176,8 @@ def _say(url: str, settings: Settings, seconds: float) -> None:
 class Operator:
     """The operator as a child process that is started again when it ends by itself."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, arguments: Sequence[str] = ()) -> None:
+        self._settings, self._arguments = settings, tuple(arguments)
         self._log = settings.state / "operator.log"
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
@@ -180,6 +195,7 @@ class Operator:
                 str(self._settings.kubeconfig),
                 "--identity",
                 f"up-{os.uname().nodename}",  # one operator per state: a restart need not wait for its own Lease
+                *self._arguments,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=handle,
                 stderr=handle,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -14,7 +14,9 @@ from controller.model.meta import Meta, Object
 from controller.model.names import digest
 from controller.model.quantity import parse_duration
 
-DEFAULT_PACKAGE_SOURCE = "seed"
+PROGRESS_LIMIT = 64
+"""Characters of `progress` that the schema accepts."""
+DEFAULT_KEEP = 2
 
 
 class ImageState(StrEnum):
@@ -31,9 +33,10 @@ class ImageState(StrEnum):
 class Image:
     """The image of one flavour, or how far its build is.
 
-    `image` is the digest that a node boots; empty until `state` is Ready. `source` is the digest of what
-    it was built from, by which a stale image is told from a current one. `details` carries what the
-    schema has beside (sizes, paths, seconds), unread by decisions.
+    `image` is the digest that a node boots; while `state` is not Ready, that of the last image there was,
+    if any. `source` is the digest of what it was built from, by which a stale image is told from a current
+    one. `evaluated` tells of a failure whether it came after the evaluation; like `blame` it is not in the
+    schema. `details` carries what the schema has beside (sizes, paths, seconds), unread by decisions.
     """
 
     flavour: str
@@ -44,6 +47,7 @@ class Image:
     reason: str = ""
     message: str = ""
     blame: Blame = Blame.USER
+    evaluated: bool = False
     details: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -53,7 +57,7 @@ class Image:
             "state": self.state.value,
             "image": self.image,
             "sourceDigest": self.source,
-            "progress": self.progress,
+            "progress": self.progress[:PROGRESS_LIMIT],
             "reason": self.reason,
             "message": self.message[:MESSAGE_LIMIT],
         }
@@ -76,8 +80,20 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """An earlier image that is kept, so that going back to it takes no build."""
+
+    flavour: str
+    image: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `status.history[]` has it."""
+        return {"flavour": self.flavour, "image": self.image}
+
+
+@dataclass(frozen=True, slots=True)
 class Composition:
-    """A Composition as decisions see it."""
+    """A Composition as decisions see it. `package_source` is empty where the controller's default is meant."""
 
     meta: Meta
     source: Mapping[str, Any]
@@ -87,11 +103,14 @@ class Composition:
     flavours: tuple[str, ...]
     check: bool
     timeout: timedelta
+    keep: int
     suspend: bool
     observed_generation: int
     conditions: Conditions
     roles: tuple[str, ...]
     images: Mapping[str, Image]
+    history: Sequence[Kept] = ()
+    revision: str = ""
 
     @property
     def source_digest(self) -> str:
@@ -123,13 +142,16 @@ class Composition:
             source=spec.get("source") or {},
             select=spec.get("select", ""),
             setup=spec.get("setup") or {},
-            package_source=(spec.get("packageSource") or {}).get("name") or DEFAULT_PACKAGE_SOURCE,
+            package_source=(spec.get("packageSource") or {}).get("name") or "",
             flavours=tuple(spec.get("flavours") or ()),
             check=bool(build.get("check", False)),
             timeout=parse_duration(build.get("timeout", "1h")),
+            keep=int(build.get("keep", DEFAULT_KEEP)),
             suspend=bool(spec.get("suspend", False)),
             observed_generation=status.get("observedGeneration", 0),
             conditions=Conditions.parse(status.get("conditions")),
             roles=tuple(status.get("roles") or ()),
             images={item["flavour"]: Image.parse(item) for item in status.get("images") or ()},
+            history=tuple(Kept(item["flavour"], item["image"]) for item in status.get("history") or ()),
+            revision=status.get("resolvedRevision", ""),
         )

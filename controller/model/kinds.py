@@ -48,6 +48,7 @@ WATCHED = (COMPOSITION, DEPLOYMENT, NODE, TESTBED)
 EVENT = Kind("", "v1", "Event", "events", namespaced=True)
 NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
 SECRET = Kind("", "v1", "Secret", "secrets", namespaced=True)
+CONFIGMAP = Kind("", "v1", "ConfigMap", "configmaps", namespaced=True)
 LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases", namespaced=True)
 CRD = Kind(
     "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from controller.model.composition import Composition, Image, ImageState
+from controller.model.composition import Composition, Image, ImageState, Kept
 from controller.model.conditions import Condition, false, true, unknown
 from controller.model.errors import Blame
 from controller.plan.testbed import Refusal
@@ -15,10 +15,16 @@ from controller.plan.testbed import Refusal
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the builder is with the images wanted, and the roles it found."""
+    """How far the builder is with the images wanted, the roles and the revision it found.
+
+    `notes` are said beside what went well: warnings of the evaluation, and how builds are isolated where
+    that is less than it should be.
+    """
 
     images: Mapping[str, Image]
     roles: tuple[str, ...]
+    revision: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def flavours_wanted(composition: Composition, deployed: Iterable[str]) -> tuple[str, ...]:
@@ -28,11 +34,29 @@ def flavours_wanted(composition: Composition, deployed: Iterable[str]) -> tuple[
 
 def on_record(before: Image | None, told: Image) -> Image:
     """The image to show. A builder that has just started does not know yet what it built before: until it
-    does, an image on record that was built from the same source stands, and nobody waits for it again."""
+    does, an image on record that was built from the same source stands, and nobody waits for it again.
+    The last image there was is named as long as there is no newer one."""
+    if before is None or told.state is ImageState.READY:
+        return told
     unsure = told.state in (ImageState.PENDING, ImageState.EVALUATING)
-    if unsure and before is not None and before.state is ImageState.READY and before.source == told.source:
+    if unsure and before.state is ImageState.READY and before.source == told.source:
         return before
-    return told
+    return replace(told, image=before.image)
+
+
+def history_after(composition: Composition, images: Mapping[str, Image]) -> tuple[Kept, ...]:
+    """The earlier images to keep, newest first by flavour: what a newer one has just replaced goes to the
+    front, what is current again leaves, and `spec.build.keep` of each flavour stay."""
+    kept: list[Kept] = []
+    for flavour in sorted(images):
+        now = images[flavour].image
+        before = composition.images.get(flavour)
+        earlier = [item.image for item in composition.history if item.flavour == flavour]
+        if before is not None and before.image:
+            earlier.insert(0, before.image)
+        distinct = [image for image in dict.fromkeys(earlier) if image != now]
+        kept += [Kept(flavour, image) for image in distinct[: composition.keep]]
+    return tuple(kept)
 
 
 def composition_status(
@@ -44,13 +68,13 @@ def composition_status(
     """The status of a composition. A `Refusal` says why no builder could be asked."""
     images: Mapping[str, Image]
     if isinstance(progress, Refusal):
-        images, roles = composition.images, composition.roles
+        images, roles, revision = composition.images, composition.roles, composition.revision
         conditions = [unknown(type, progress.reason, progress.message) for type in ("Evaluated", "Built")]
         conditions.append(false("Ready", progress.reason, progress.message))
         conditions.append(true("Stalled", progress.reason, progress.message))
     else:
-        images, roles = progress.images, progress.roles
-        conditions = _judge([images[flavour] for flavour in wanted])
+        images, roles, revision = progress.images, progress.roles, progress.revision
+        conditions = _judge([images[flavour] for flavour in wanted], "; ".join(progress.notes))
     generation = composition.meta.generation
     status: dict[str, Any] = {
         "observedGeneration": generation,
@@ -61,24 +85,24 @@ def composition_status(
         status["roles"] = list(roles)
     if images:
         status["images"] = [images[flavour].to_dict() for flavour in sorted(images)]
+    if revision:
+        status["resolvedRevision"] = revision
+    if history := history_after(composition, images):
+        status["history"] = [item.to_dict() for item in history]
     return status
 
 
-def _judge(images: Sequence[Image]) -> list[Condition]:
+def _judge(images: Sequence[Image], notes: str) -> list[Condition]:
     failed = [image for image in images if image.state is ImageState.FAILED]
     unevaluated = [image for image in images if image.state in (ImageState.PENDING, ImageState.EVALUATING)]
     ready = [image for image in images if image.state is ImageState.READY]
     summary = f"{len(ready)} of {len(images)} images built"
+    well = true("Evaluated", "Evaluated", notes)
     if failed:
         first = failed[0]
         message = f"{first.flavour}: {first.message}"
-        evaluated = (
-            false("Evaluated", first.reason, message)
-            if first.reason == "EvaluationFailed"
-            else true("Evaluated", "Evaluated")
-        )
         conditions = [
-            evaluated,
+            _evaluated(first, message, well),
             false("Built", first.reason, message),
             false("Ready", first.reason, message),
         ]
@@ -94,7 +118,7 @@ def _judge(images: Sequence[Image]) -> list[Condition]:
         ]
     if len(ready) == len(images):
         return [
-            true("Evaluated", "Evaluated"),
+            well,
             true("Built", "Built", summary),
             true("Ready", "Built", summary),
         ]
@@ -103,8 +127,16 @@ def _judge(images: Sequence[Image]) -> list[Condition]:
     if running.progress:
         message += f" ({running.progress})"
     return [
-        unknown("Evaluated", "Evaluating", message) if unevaluated else true("Evaluated", "Evaluated"),
+        unknown("Evaluated", "Evaluating", message) if unevaluated else well,
         false("Built", running.state.value, message),
         false("Ready", running.state.value, message),
         true("Reconciling", running.state.value, message),
     ]
+
+
+def _evaluated(failed: Image, message: str, well: Condition) -> Condition:
+    if failed.evaluated:
+        return well
+    if failed.blame is Blame.USER:
+        return false("Evaluated", failed.reason, message)
+    return unknown("Evaluated", failed.reason, message)

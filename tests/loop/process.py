@@ -38,6 +38,7 @@ class OperatorProcess:
         self._command = [
             *(*python, "-m", "controller", "run", "--kubeconfig", str(kubeconfig)),
             *("--health", f"127.0.0.1:{self.port}", "--identity", IDENTITY, "--resync", str(resync)),
+            *("--package-source", "simulated", "--build-state", str(directory / "build")),
             *arguments,
         ]
         self.process: subprocess.Popen[bytes] | None = None

@@ -289,7 +289,7 @@ class Scenario:
         operator = Operator(
             api=api,
             flavours=flavours,
-            builders={"seed": SimulatedBuilders(self.images, 0.5)},
+            builders={"simulated": SimulatedBuilders(self.images, 0.5)},
             clock=self.wall,
             rng=self._rng(f"{life.name}/operator"),
             settings=self.settings,

@@ -102,7 +102,7 @@ class Stage(Scenario):
 
     def composition(self, name: str = "site", text: str = TEXT) -> None:
         """Create a composition with the roles server and client."""
-        self.make(COMPOSITION, name, {"source": {"inline": text}, "packageSource": {"name": "seed"}})
+        self.make(COMPOSITION, name, {"source": {"inline": text}, "packageSource": {"name": "simulated"}})
 
     def deployment(self, name: str = "web", **spec: Any) -> None:
         """Create a deployment."""

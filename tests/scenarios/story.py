@@ -243,7 +243,7 @@ class Story:
 
     def _make_composition(self, namespace: str = "", name: str = "") -> str:
         namespace, name = namespace or self._namespace(), name or self._random.choice(COMPOSITIONS)
-        spec: dict[str, Any] = {"source": {"inline": self._text()}, "packageSource": {"name": "seed"}}
+        spec: dict[str, Any] = {"source": {"inline": self._text()}, "packageSource": {"name": "simulated"}}
         if self._one_in(3):
             spec["flavours"] = ["simulated"]
         self._create(COMPOSITION, namespace, name, spec)

@@ -16,10 +16,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from controller.build.api import BuildContext, BuildState
+from controller.build.image import BuiltImage
 from controller.model.composition import Composition, Image, ImageState
 from controller.model.errors import Blame
 from controller.model.kinds import Key
@@ -35,6 +36,7 @@ _PART = re.compile(
     |(?P<name>[A-Za-z_][\w'-]*)\s*(?=[=.])|(?P<end>;)""",
     re.VERBOSE | re.DOTALL,
 )
+FLAVOURS = frozenset({"simulated", "simulated-fast"})
 DEFAULT_ROLES = ("node",)
 TRY_AGAIN = 10.0
 """Seconds after a failure that is not the composition's."""
@@ -73,7 +75,12 @@ class SimulatedBuilder:
         self._seconds = seconds
         self._works: dict[tuple[str, str], _Work] = {}
 
-    def want(self, requester: Key, composition: Composition, flavour: str) -> BuildState:
+    def flavours(self, package_source: str) -> frozenset[str]:
+        return FLAVOURS
+
+    def want(
+        self, requester: Key, composition: Composition, flavour: str, package_source: str = "simulated"
+    ) -> BuildState:
         place = (composition.source_digest, flavour)
         work = self._works.get(place)
         if work is None:
@@ -90,13 +97,18 @@ class SimulatedBuilder:
         work.requesters[requester] = None
         return self._show(work)
 
-    def leave(self, requester: Key) -> None:
+    def leave(self, requester: Key, *, but: Collection[str] = ()) -> None:
         for place, work in list(self._works.items()):
+            if place[1] in but:
+                continue
             work.requesters.pop(requester, None)
             if not work.requesters:
                 if work.timer is not None:
                     work.timer.cancel()
                 del self._works[place]
+
+    async def image(self, digest: str) -> BuiltImage | None:
+        return None
 
     async def aclose(self) -> None:
         for work in self._works.values():
@@ -106,6 +118,7 @@ class SimulatedBuilder:
 
     def _show(self, work: _Work) -> BuildState:
         ready = work.state is ImageState.READY
+        evaluated = ready or work.state is ImageState.BUILDING or work.reason.startswith("Build")
         image = Image(
             flavour=work.flavour,
             state=work.state,
@@ -114,8 +127,8 @@ class SimulatedBuilder:
             reason=work.reason,
             message=work.message,
             blame=work.blame,
+            evaluated=evaluated,
         )
-        evaluated = work.state in (ImageState.BUILDING, ImageState.READY) or work.reason == "BuildFailed"
         return BuildState(image, work.roles if evaluated else ())
 
     def _later(self, work: _Work, seconds: float, step: object) -> None:
