@@ -10,7 +10,14 @@ from controller.local.core.resources import Resource
 from controller.local.core.typecheck import go_words
 
 _LARGEST = 2**31 - 1
-_GO_TYPES = {str: "string", bool: "bool", float: "float64", list: "[]interface {}", type(None): "<nil>"}
+_GO_TYPES = {
+    str: "string",
+    bool: "bool",
+    int: "int64",
+    float: "float64",
+    list: "[]interface {}",
+    type(None): "<nil>",
+}
 
 
 def parts(resource: Resource, name: str) -> list[str]:
@@ -34,19 +41,42 @@ def problems(obj: Any, resource: Resource, subresource: str = "") -> list[Cause]
     if resource.scale is None:
         return []
     causes: list[Cause] = []
-    for name in ("specReplicasPath", "statusReplicasPath"):
-        if name.startswith("spec") and subresource == "status":
+    for name in ("specReplicasPath", "statusReplicasPath", "labelSelectorPath"):
+        path, where = parts(resource, name), resource.scale.get(name, "")
+        if not path or (name.startswith("spec") and subresource == "status"):
             continue
-        path = parts(resource, name)
-        value, where = find(obj, path), resource.scale.get(name, "")
-        if value is None:
-            continue
-        if type(value) is not int:
-            kind = _GO_TYPES.get(type(value), "map[string]interface {}")
-            text = f"{where} accessor error: {go_words(value)} is of the type {kind}, expected int64"
-            causes.append(errors.invalid_value(where, 0, text))
-        elif value < 0:
-            causes.append(errors.invalid_value(where, value, "should be a non-negative integer"))
-        elif value > _LARGEST:
-            causes.append(errors.invalid_value(where, value, f"should be less than or equal to {_LARGEST}"))
+        blank: int | str = "" if name == "labelSelectorPath" else 0
+        if (barrier := _barrier(obj, path)) is not None:
+            causes.append(errors.invalid_value(where, blank, barrier))
+        elif blank == 0:
+            causes += _number_problems(find(obj, path), where)
     return causes
+
+
+def _barrier(obj: Any, path: list[str]) -> str | None:
+    """What is in the way of the path: something on it that is no map."""
+    for depth, part in enumerate(path):
+        if obj is None:
+            return None
+        if not isinstance(obj, dict):
+            way = "." + ".".join(path[: depth + 1])
+            return f"{way} accessor error: {_told(obj)}, expected map[string]interface{{}}"
+        obj = obj.get(part)
+    return None
+
+
+def _number_problems(value: Any, where: str) -> list[Cause]:
+    if value is None:
+        return []
+    if type(value) is not int:
+        return [errors.invalid_value(where, 0, f"{where} accessor error: {_told(value)}, expected int64")]
+    if value < 0:
+        return [errors.invalid_value(where, value, "should be a non-negative integer")]
+    if value > _LARGEST:
+        return [errors.invalid_value(where, value, f"should be less than or equal to {_LARGEST}")]
+    return []
+
+
+def _told(value: Any) -> str:
+    kind = _GO_TYPES.get(type(value), "map[string]interface {}")
+    return f"{go_words(value)} is of the type {kind}"

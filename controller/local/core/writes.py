@@ -235,13 +235,15 @@ class Writer:
         name = obj["metadata"]["name"]
         taken = self._storage.get(resource.storage, request.namespace, name)
         if taken is not None:
-            raise errors.already_exists(
+            refusal = errors.already_exists(
                 resource.group,
                 resource.plural,
                 name,
                 terminating=lifecycle.terminating(taken["metadata"]),
                 generated=bool(metadata.get("generateName")),
             )
+            refusal.warnings = _advice(resource, metadata, None)
+            raise refusal
         if request.dry_run:
             return obj
         return self._commit(resource, obj)
@@ -341,18 +343,20 @@ def _warning(warnings: tuple[str, ...]) -> Iterator[None]:
     try:
         yield
     except errors.ApiError as error:
-        error.warnings = warnings
+        error.warnings = (*warnings, *error.warnings)
         raise
 
 
 def _told(result: Result, resource: Resource, live: Object | None) -> Result:
     """`result` with what the server has to say of a custom resource that it takes nevertheless."""
-    if not resource.custom or not result.object["metadata"].get("finalizers"):
-        return result
-    advice = lifecycle.finalizer_warnings(
-        result.object["metadata"], live["metadata"] if live is not None else None
-    )
+    advice = _advice(resource, result.object["metadata"], live["metadata"] if live is not None else None)
     return dataclasses.replace(result, warnings=(*result.warnings, *advice)) if advice else result
+
+
+def _advice(resource: Resource, metadata: Object, live: Object | None) -> tuple[str, ...]:
+    if not resource.custom or not metadata.get("finalizers"):
+        return ()
+    return tuple(lifecycle.finalizer_warnings(metadata, live))
 
 
 def _sharing_managers(obj: Object, live: Object) -> Object:

@@ -170,6 +170,19 @@ def _owners_of_core_kinds(call: Call, local: Answer, real: Answer) -> tuple[Answ
     return local, real
 
 
+def _conflicts_of_core_kinds(call: Call, local: Answer, real: Answer) -> tuple[Answer, Answer]:
+    """Whose fields are in conflict: the old core names those as well who lost theirs to another."""
+    if _is_custom(call) or not local.code == real.code == 409:
+        return local, real
+    fields = [
+        {cause.get("field") for cause in (answer.body.get("details") or {}).get("causes") or ()}
+        for answer in (local, real)
+    ]
+    if fields[0] and fields[0] == fields[1]:
+        return _without_message(local), _without_message(real)
+    return local, real
+
+
 def _versions_of_core_kinds(call: Call, local: Answer, real: Answer) -> tuple[Answer, Answer]:
     if _is_custom(call):
         return local, real
@@ -226,6 +239,7 @@ DIFFERENCES = (
     Difference("Words that changed since 1.20", _old_words),
     Difference("The order of causes of core kinds", _order_of_causes),
     Difference("Owners of fields of core kinds", _owners_of_core_kinds),
+    Difference("Conflicts on core kinds", _conflicts_of_core_kinds),
     Difference("Versions of core kinds", _versions_of_core_kinds),
     Difference("Malformed selectors on core kinds", _selectors_of_core_kinds),
     Difference("Field validation of core kinds", _field_validation_of_core_kinds),

@@ -69,6 +69,16 @@ def test_what_scale_could_not_show_is_named(obj: dict[str, Any], wrong: list[str
     assert [str(cause) for cause in problems(obj, SCALED)] == wrong
 
 
+def test_what_is_in_the_way_of_a_path_is_named() -> None:
+    selected = resource(statusReplicasPath=".status.replicas", labelSelectorPath=".status.selector")
+    text = "accessor error: x is of the type string, expected map[string]interface{}"
+    assert [str(cause) for cause in problems({"status": "x"}, selected)] == [
+        f".status.replicas: Invalid value: 0: .status.replicas {text}",
+        f'.status.selector: Invalid value: "": .status.selector {text}',
+    ]
+    assert problems({"status": None}, selected) == []
+
+
 def test_on_status_only_the_status_is_looked_at() -> None:
     obj = {"spec": {"replicas": -1}, "status": {"replicas": -2}}
     assert [cause.field for cause in problems(obj, SCALED, "status")] == [".status.replicas"]

@@ -589,6 +589,9 @@ def test_finalizers_of_nobodys_domain_are_advised_against_or_refused(cluster: Cl
             "with other finalizer writers"
         ),
     )
+    again = cluster.refused("create", "widgets", body=widget("a", {"finalizers": ["mine"]}))
+    assert again.reason == "AlreadyExists"
+    assert again.warnings == made.warnings, "the advice stands beside the refusal"
     patched = cluster.call("patch", "widgets", "a", body={"spec": {"size": 4}}, patch_type=MERGE_PATCH)
     assert patched.warnings == (), "of those that were there nothing is said"
     error = cluster.refused("create", "configmaps", body=config("a", {"finalizers": ["mine"]}))
