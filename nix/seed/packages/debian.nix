@@ -122,6 +122,16 @@ mapAttrs (
 // {
   inherit deb runtimeDepsOf patchelf;
   libc6 = glibc;
+  # For LOCPATH: programs that want UTF-8 (tmux) ask the C library, which has only the C locale built in.
+  glibcLocales = final.run {
+    name = "glibc-locales-${version "libc-bin"}";
+    deb = deb "libc-bin";
+    script = ''
+      dpkg-deb -x $deb raw
+      mkdir -p $out/lib
+      cp -r raw/usr/lib/locale $out/lib/locale
+    '';
+  };
   # Debian's names of the packages in the lock, and whether a name is one.
   debianNames = attrNames locked.packages;
 }

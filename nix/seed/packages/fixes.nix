@@ -25,6 +25,25 @@
       ];
       post = "mkdir -p bin; for program in lib/postgresql/15/bin/*; do ln -s $out/$program bin/; done";
     };
+    # What Debian's update-alternatives would link.
+    # It would look for its database in /usr/share/misc.
+    file.post = ''
+      mv bin/file bin/.file
+      for dep in $deps; do [ ! -e $dep/lib/file/magic.mgc ] || magic=$dep/lib/file/magic.mgc; done
+      printf '#!%s\nexec env MAGIC="''${MAGIC:-%s}" %s "$@"\n' $busybox/bin/sh $magic $out/bin/.file > bin/file
+      chmod +x bin/file
+    '';
+    gawk.post = "ln -s gawk bin/awk";
+    netcat-openbsd.post = "ln -s nc.openbsd bin/nc; ln -s nc.openbsd bin/netcat";
+    "lua5.4".post = "ln -s lua5.4 bin/lua; ln -s luac5.4 bin/luac";
+    iptables.post = ''
+      for six in "" 6; do
+        for what in "" -save -restore; do ln -s xtables-nft-multi bin/ip''${six}tables$what; done
+      done
+    '';
+    # Debian chooses between two schedulers' programs at installation.
+    slurmctld.post = "ln -s slurmctld-wlm bin/slurmctld";
+    slurmd.post = "ln -s slurmd-wlm bin/slurmd; ln -s slurmstepd-wlm bin/slurmstepd";
     # File systems of Xen's own boot loader.
     "libxenmisc4.17".drop = [ "lib/xen-4.17" ];
     # Traffic control for ATM networks, by a library that nothing else uses.

@@ -47,7 +47,8 @@ rm -rf usr/share/doc usr/share/doc-base usr/share/man usr/share/locale usr/share
   usr/share/gdb usr/share/apport usr/share/metainfo usr/share/gcc usr/share/vim usr/share/perl5 usr/include \
   usr/lib/debug usr/lib/x86_64-linux-gnu/pkgconfig usr/share/pkgconfig usr/lib/x86_64-linux-gnu/perl5 usr/lib/systemd \
   lib/systemd usr/lib/sysusers.d usr/lib/tmpfiles.d etc/init.d etc/default etc/cron.* etc/logrotate.d etc/apparmor.d \
-  etc/ufw etc/network etc/rc*.d etc/insserv.conf.d etc/apt var run dev
+  etc/ufw etc/network etc/rc*.d etc/insserv.conf.d etc/apt etc/sv usr/share/runit usr/share/postgresql/*/man \
+  usr/share/python3/runtime.d var run dev
 find . -name '*.a' -type f -exec rm -f {} +
 
 find . -type l | while read -r link; do
