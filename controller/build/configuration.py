@@ -16,15 +16,13 @@ HOME = "/tmp"  # noqa: S108  the jail's own, a new directory for each process
 Settings = Mapping[str, str]
 
 COMMON: Settings = {
-    "experimental-features": "nix-command",
+    "experimental-features": "nix-command",  # no flakes: nothing has a configuration to be accepted, or a registry
     # Nothing comes from elsewhere, nothing goes elsewhere.
     "substituters": "",
     "builders": "",  # the hook itself stays: Nix 2.8 cannot do without, and with no builders it declines
     "pre-build-hook": "",
     "post-build-hook": "",
     "run-diff-hook": "false",
-    "flake-registry": "",
-    "accept-flake-config": "false",
     "netrc-file": "/etc/no-netrc",
     "allowed-uris": "",
     "download-attempts": "1",

@@ -13,23 +13,21 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from tempfile import TemporaryDirectory
 
 from controller.build import process
-from controller.build.configuration import HOME
 from controller.build.cgroups import Groups, find
+from controller.build.configuration import HOME
+from controller.build.system import System
 from controller.model.errors import NxcError
 
 USER = 59911
 """The uid and gid of Nix where no system user `nxc-nix` exists: above the users of people, below systemd's."""
 USER_NAME = "nxc-nix"
-SYSTEM = ("/usr/bin", "/usr/lib", "/usr/lib64", "/usr/libexec", "/usr/share/nix")
-"""What of the host's system a Nix of its packages needs to see."""
-ROOT_LINKS = ("bin", "lib", "lib64")
 _PROBE_SECONDS = 20.0
+_SANDBOX_STEPS = ("user namespaces:", "mount /proc in a user namespace:")
+"""Steps of `jail.py` that come after the jail is complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +55,6 @@ class Isolation:
         return f"trusted: {'; '.join(self.lacks)}; {limits}"
 
 
-def tool(name: str) -> str:
-    """The path of one of Nix's programs. NxcError `NixMissing`: it is not installed."""
-    found = shutil.which(name)
-    if found is None:
-        raise NxcError("NixMissing", f"{name} is not on the PATH; install Nix 2.8 or newer (Debian: nix-bin)")
-    return os.path.realpath(os.path.dirname(found)) + "/" + name
-
-
 def nix_user() -> tuple[int, int]:
     """The user and group of Nix. NxcError: the number belongs to somebody."""
     try:
@@ -83,69 +73,31 @@ def nix_user() -> tuple[int, int]:
     return entry.pw_uid, entry.pw_gid
 
 
-def system_binds() -> list[tuple[str, str, str]]:
-    """The read-only view of the host's programs and libraries."""
-    paths = [path for path in SYSTEM if os.path.isdir(path)]
-    paths += [
-        f"/{name}" for name in ROOT_LINKS if os.path.isdir(f"/{name}") and not os.path.islink(f"/{name}")
-    ]
-    return [(path, path, "ro") for path in paths]
-
-
-def system_links() -> dict[str, str]:
-    """`/lib` and the like where they are links."""
-    return {f"/{name}": os.readlink(f"/{name}") for name in ROOT_LINKS if os.path.islink(f"/{name}")}
-
-
 def identity_files(user: tuple[int, int] | None) -> dict[str, str]:
     """The jail's /etc: Nix asks who it is."""
     uid, gid = user or (os.getuid(), os.getgid())
     return {"/etc/passwd": f"nix:x:{uid}:{gid}:Nix:/tmp:/bin/false\n", "/etc/group": f"nix:x:{gid}:\n"}
 
 
-async def probe() -> Isolation:
+async def probe(system: System) -> Isolation:
     """Tries what this host gives. NxcError `IsolationFailed`: not even the jail."""
     groups = find()
-    if os.geteuid() != 0:
-        await _try(None, ("/bin/true",))
-        lacks: tuple[str, ...] = (
-            f"Nix runs as the controller's user (uid {os.geteuid()}), as the controller is not root",
-        )
-        failed = await _sandbox_fails(None)
-        if failed:
-            lacks += (failed,)
-        return Isolation(None, not failed, groups, lacks)
-    user = nix_user()
-    await _try(user, ("/bin/true",))
-    failed = await _sandbox_fails(user)
-    return Isolation(user, not failed, groups, (failed,) if failed else ())
+    lacks = []
+    user = None
+    if os.geteuid() == 0:
+        user = nix_user()
+    else:
+        lacks.append(f"Nix runs as the controller's user (uid {os.geteuid()}), as the controller is not root")
+    failed = await _try(system, user)
+    if failed is not None and not failed.startswith(_SANDBOX_STEPS):
+        raise NxcError("IsolationFailed", f"this host cannot isolate Nix at all: {failed}")
+    if failed is not None:
+        lacks.append(f"builders have no sandbox of their own ({failed})")
+    return Isolation(user, failed is None, groups, tuple(lacks))
 
 
-async def _sandbox_fails(user: tuple[int, int] | None) -> str:
-    """Why builders cannot have sandboxes; empty if they can. Nix's own sandbox does these steps."""
-    command = "mount -t proc none /proc && exec true"
-    arguments = (
-        "/usr/bin/unshare",
-        "-r",
-        "-m",
-        "-p",
-        "-f",
-        "-n",
-        "--propagation",
-        "private",
-        "sh",
-        "-c",
-        command,
-    )
-    try:
-        await _try(user, arguments)
-    except NxcError as error:
-        return f"builders have no sandbox, as user namespaces fail ({error.message})"
-    return ""
-
-
-async def _try(user: tuple[int, int] | None, arguments: Sequence[str]) -> None:
-    """Runs a command in the jail. NxcError: it fails, for the reason it gives."""
+async def _try(system: System, user: tuple[int, int] | None) -> str | None:
+    """Tries the jail and a sandbox in it. What failed, or None."""
     with TemporaryDirectory(prefix="nxc-probe-") as directory:
         root, work = f"{directory}/root", f"{directory}/work"
         for path in (root, work):
@@ -153,21 +105,22 @@ async def _try(user: tuple[int, int] | None, arguments: Sequence[str]) -> None:
         if user is not None:
             os.chown(work, *user)
         specification = process.specification(
-            arguments=arguments,
-            environment={"PATH": "/usr/bin:/bin"},
-            binds=[*system_binds(), (work, HOME, "rw")],
+            arguments=(),
+            environment={},
+            binds=[*system.binds(), (work, HOME, "rw")],
             root=root,
             user=user,
             number=1000,
-            links=system_links(),
+            links=system.links(),
             files=identity_files(user),
         )
         try:
             ended = await process.run(specification, seconds=_PROBE_SECONDS, output=1 << 16)
+        except process.NotStarted as error:
+            return str(error)
         except (process.TimeIsUp, process.TooMuchOutput):
-            raise NxcError("IsolationFailed", f"{arguments[0]} did not end in isolation") from None
-        if ended.status != 0:
-            said = ended.errors.decode(errors="replace").strip().splitlines()
-            raise NxcError(
-                "IsolationFailed", said[-1] if said else f"{arguments[0]}: exit status {ended.status}"
-            )
+            return "the attempt did not end"
+        said = ended.errors.decode(errors="replace").strip().splitlines()
+        return (
+            None if ended.status == 0 else f"exit status {ended.status}: {said[-1] if said else 'no message'}"
+        )

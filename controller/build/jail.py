@@ -13,7 +13,8 @@ Each dies with its parent, so that nothing survives a controller that was killed
 Nix keeps the paths that it is using in a file named after its PID, and two Nix processes that are both PID 2
 of their namespaces would take each other's file for a stale one.
 
-A failure before the program starts is exit status 125 and one line `nxc-jail: STEP: ERROR` on stderr.
+A failure before the program starts is exit status 125 and one line `nxc-jail: STEP: ERROR` on stderr. Where
+no program is named, it tries whether the user could have a sandbox in there, and ends.
 Man pages: namespaces(7), pid_namespaces(7), user_namespaces(7), pivot_root(2), prctl(2), capabilities(7).
 """
 
@@ -44,7 +45,7 @@ _NEWNS, _NEWCGROUP, _NEWUTS, _NEWIPC, _NEWUSER, _NEWPID, _NEWNET = (
 _RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND, _REC, _PRIVATE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 18
 _KEPT = {os.ST_NOATIME: 1024, os.ST_NODIRATIME: 2048, os.ST_RELATIME: 1 << 21}
 _UMOUNT_DETACH = 2
-_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 24, 38
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
 _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _SYS_IOPRIO_SET = {"x86_64": 251, "aarch64": 30}
 _IOPRIO_BEST_EFFORT_LAST = 2 << 13 | 7
@@ -249,13 +250,32 @@ def _become(spec: dict[str, Any]) -> NoReturn:
         _check(_prctl(_PR_SET_NO_NEW_PRIVS, 1))
     with _step("go to the directory"):
         os.chdir(spec["directory"])
-    for number in (
-        signal.SIGPIPE,
-        signal.SIGXFSZ,
-    ):  # Python ignores them; the program starts with the defaults
-        signal.signal(number, signal.SIG_DFL)
+    if not spec["arguments"]:
+        _try_sandbox()
+    signal.signal(
+        signal.SIGPIPE, signal.SIG_DFL
+    )  # Python ignores these two; the program starts with the defaults
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     with _step(f"execute {spec['arguments'][0]}"):
         os.execve(spec["arguments"][0], spec["arguments"], spec["environment"])  # noqa: S606
+
+
+def _try_sandbox() -> NoReturn:
+    """Does what Nix's sandbox does for a builder, and ends with 0; the specification names no program then."""
+    uid, gid = os.getuid(), os.getgid()
+    with _step("user namespaces"):
+        _check(_prctl(_PR_SET_DUMPABLE, 1))  # else /proc/self belongs to root
+        _check(_libc.unshare(_NEWUSER | _NEWNS | _NEWPID | _NEWNET | _NEWIPC | _NEWUTS))
+        _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/uid_map", f"1000 {uid} 1")
+        _write("/proc/self/gid_map", f"100 {gid} 1")
+        child = os.fork()
+    if child == 0:
+        with _step("mount /proc in a user namespace"):
+            _mount("none", "/", None, _REC | _PRIVATE)
+            _mount("none", "/proc", "proc", 0)
+        os._exit(0)
+    os._exit(_code(os.waitpid(child, 0)[1]))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from controller.build.nar import Content
 from controller.build.process import Ended, TimeIsUp, TooMuchOutput
 from controller.build.roots import Roots
 from controller.build.runner import OutOfMemory, Runner
+from controller.build.system import System
 from controller.model.errors import NxcError, UserError
 
 WARNING = "nxc-warning: "
@@ -77,13 +78,19 @@ class Nix:
     """One store, and Nix on it. `store_root / "nix/store"` is where its files are on this host."""
 
     def __init__(
-        self, state: Path, isolation: Isolation, *, expressions: Path, import_from_derivation: bool = False
+        self,
+        state: Path,
+        isolation: Isolation,
+        *,
+        expressions: Path,
+        import_from_derivation: bool = False,
+        system: System = System(),  # noqa: B008 - frozen
     ) -> None:
         self.store_root = state
         self.isolation = isolation
         self._expressions = expressions
         self._import_from_derivation = import_from_derivation
-        self._runner = Runner(state, isolation)
+        self._runner = Runner(state, isolation, system)
         self._runner.prepare()
         self._roots = Roots(state / "nix/var/nix/gcroots")
         self._gate = Gate()
@@ -93,13 +100,21 @@ class Nix:
 
     @classmethod
     async def open(
-        cls, state: Path, *, expressions: Path, trusted: bool = False, import_from_derivation: bool = False
+        cls,
+        state: Path,
+        *,
+        expressions: Path,
+        trusted: bool = False,
+        import_from_derivation: bool = False,
+        system: System = System(),  # noqa: B008 - frozen
     ) -> Nix:
         """Nix on the store below `state`; `expressions` is the directory nix/ of this project.
 
+        `system`: where Nix's programs are, if not on this host's PATH.
+
         Without full isolation NxcError `IsolationFailed`, unless compositions are `trusted`.
         """
-        isolation = await probe()
+        isolation = await probe(system)
         if not isolation.full and not trusted:
             raise NxcError(
                 "IsolationFailed",
@@ -107,7 +122,13 @@ class Nix:
                 "Run the controller as root with user namespaces, or start it with --trust-compositions "
                 "if you trust every author of a composition",
             )
-        nix = cls(state, isolation, expressions=expressions, import_from_derivation=import_from_derivation)
+        nix = cls(
+            state,
+            isolation,
+            expressions=expressions,
+            import_from_derivation=import_from_derivation,
+            system=system,
+        )
         await nix._run("nix-store", "--init")
         return nix
 
@@ -132,9 +153,7 @@ class Nix:
 
     async def _add(self, contents: Mapping[Content, Path]) -> None:
         async with self._gate.passing():
-            missing = {
-                content: path for content, path in contents.items() if not await self._is_valid(content.path)
-            }
+            missing = {content: path for content, path in contents.items() if not await self._has(content)}
 
             def stream() -> Iterator[bytes]:
                 for content, path in missing.items():
@@ -149,8 +168,9 @@ class Nix:
                 self._valid.add(content.path)
                 self._known[content.path] = content
 
-    async def _is_valid(self, path: str) -> bool:
-        return path in self._valid or await self.valid(path)
+    async def _has(self, content: Content) -> bool:
+        """Is it there? Small content is not asked for: to import it again takes no longer than the question."""
+        return content.path in self._valid or (content.size > MIB and await self.valid(content.path))
 
     # ---------------------------------------------------------------- evaluation
 

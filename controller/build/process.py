@@ -28,6 +28,13 @@ class TimeIsUp(Exception):
     """The process ran longer than it may."""
 
 
+class NotStarted(NxcError):
+    """The jail could not be built: at which step, and why."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__("IsolationFailed", step)
+
+
 class TooMuchOutput(Exception):
     """The process printed more than it may."""
 
@@ -55,7 +62,7 @@ async def run(
     `output` bounds what it prints, in bytes, stdout and stderr together; with `on_error`, stderr goes there
     in pieces instead and does not count. `watch` runs alongside; what it raises stops the process, and is
     raised. `stdin` is written from a thread.
-    TimeIsUp, TooMuchOutput: stopped for that. NxcError: it could not be started.
+    TimeIsUp, TooMuchOutput: stopped for that. NotStarted: the jail could not be built.
     """
     watching = None if watch is None else asyncio.ensure_future(watch)
     process: asyncio.subprocess.Process | None = None
@@ -83,7 +90,7 @@ async def run(
         raise feed.error
     if ended.status == jail.FAILED and ended.errors.startswith(jail.PREFIX.encode()):
         reason = ended.errors.decode(errors="replace").splitlines()[0].removeprefix(jail.PREFIX)
-        raise NxcError("IsolationFailed", f"Nix cannot be started in isolation: {reason}")
+        raise NotStarted(reason)
     return ended
 
 

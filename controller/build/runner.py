@@ -12,8 +12,9 @@ from pathlib import Path
 
 from controller.build import configuration, process
 from controller.build.cgroups import Group
-from controller.build.isolation import Isolation, identity_files, system_binds, system_links, tool
+from controller.build.isolation import Isolation, identity_files
 from controller.build.limits import GIB, MIB
+from controller.build.system import System
 
 _FIRST, _LAST = 1000, 30000
 """Process numbers inside the jails; no two at one time are alike (see `jail.py`)."""
@@ -31,8 +32,8 @@ class Runner:
     state/root  where each builds its root file system (in its own mount namespace; empty for all others)
     """
 
-    def __init__(self, state: Path, isolation: Isolation) -> None:
-        self.state, self.isolation = state, isolation
+    def __init__(self, state: Path, isolation: Isolation, system: System) -> None:
+        self.state, self.isolation, self.system = state, isolation, system
         self._numbers = itertools.cycle(range(_FIRST, _LAST))
         self._live: set[int] = set()
 
@@ -72,10 +73,10 @@ class Runner:
             rlimits["AS"] = memory
         async with self._place(memory, processes) as (number, work, group):
             specification = process.specification(
-                arguments=[tool(arguments[0]), *arguments[1:]],
+                arguments=[self.system.tool(arguments[0]), *arguments[1:]],
                 environment=configuration.environment(settings or {}, sandbox=self.isolation.sandbox),
                 binds=[
-                    *system_binds(),
+                    *self.system.binds(),
                     (str(self.state / "nix"), "/nix", "rw"),
                     (str(work), configuration.HOME, "rw"),
                 ],
@@ -84,7 +85,7 @@ class Runner:
                 number=number,
                 cgroups=group.procs,
                 rlimits=rlimits,
-                links=system_links(),
+                links=self.system.links(),
                 files=identity_files(self.isolation.user),
             )
             ended = await process.run(
