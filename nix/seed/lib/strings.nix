@@ -31,9 +31,11 @@ in
   fixedWidthNumber = width: n: lib.fixedWidthString width "0" (toString n);
 
   # Taking apart.
+  # `match` and `split` lose what store paths a string refers to: it is put back.
+  addContextFrom = from: string: substring 0 0 from + string;
   splitString = separator: string:
-    builtins.filter isString
-      (builtins.split (lib.escapeRegex (toString separator)) (toString string));
+    map (lib.addContextFrom "${string}")
+      (builtins.filter isString (builtins.split (lib.escapeRegex (toString separator)) (toString string)));
   splitStringBy = throw "lib.splitStringBy: the seed's lib does not have it";
   stringToCharacters = string: genList (i: substring i 1 string) (stringLength string);
   stringAsChars = f: string: lib.concatMapStrings f (lib.stringToCharacters string);
@@ -52,10 +54,8 @@ in
       blank = "[ \t\r\n]*";
       body = if end then "(.*[^ \t\r\n])?${blank}" else "(.*)";
       found = builtins.match "${if start then blank else ""}${body}" string;
-      # The body must not begin with a blank where those at the start go: longest match gives them to `blank`.
-      result = if found == null || head found == null then "" else head found;
     in
-    result;
+    if found == null || head found == null then "" else lib.addContextFrom string (head found);
   removeSpaces = replaceStrings [ " " ] [ "" ];
   commonPrefixLength = a: b: length (lib.commonPrefix (lib.stringToCharacters a) (lib.stringToCharacters b));
 
