@@ -7,7 +7,8 @@ are too old to know a file, `refresh` has apt fetch them anew into a directory o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,33 +50,59 @@ class Apt:
         if not found:
             raise TestbedError(
                 "NoMirror",
-                f"apt on this machine has no metadata of Debian {chosen.release}: add its repository to apt's sources"
-                " (deb http://MIRROR/debian bookworm main) and run: apt-get update".replace(
-                    "bookworm", chosen.release
-                ),
+                f"apt on this machine knows no repository of Debian {chosen.release}: add one to its sources"
+                f" (deb http://MIRROR/debian {chosen.release} main) and run: apt-get update",
             )
         return found
+
+    async def bases(self, chosen: Selection) -> list[str]:
+        """The base URLs of the mirrors, as apt's sources name them. Raises `TestbedError` where none is HTTP."""
+        found = list(dict.fromkeys(source.base for source in await self.sources(chosen)))
+        usable = [base for base in found if base.startswith(("http://", "https://"))]
+        if not usable:
+            raise TestbedError("NoMirror", f"apt's sources for Debian are not http(s): {', '.join(found)}")
+        return usable
+
+    async def proxy(self) -> str | None:
+        """The proxy that apt is told to use."""
+        text = await self._run(["apt-config", "shell", "proxy", "Acquire::http::Proxy"])
+        words = shlex.split(text)
+        value = words[0].partition("=")[2] if words else ""
+        return value if value not in ("", "DIRECT") else None
 
     async def index(self, chosen: Selection) -> Index:
         """All that the release's repositories offer."""
         candidates: list[Candidate] = []
-        for source in await self.sources(chosen):
+        sources = await self.sources(chosen)
+        if not await asyncio.to_thread(_complete, sources):
+            await self.refresh()
+            sources = await self.sources(chosen)
+        for source in sources:
             text = await self._run(["/usr/lib/apt/apt-helper", "cat-file", source.file])
-            candidates += await asyncio.to_thread(lambda text=text: list(_candidates(text, chosen)))
+            candidates += await asyncio.to_thread(_candidates, text, chosen)
         return Index(candidates)
 
     async def refresh(self) -> None:
         """Fetch the lists anew, into our own directory. Raises `TestbedError` with apt's words."""
         if self._lists is None:
-            raise TestbedError("NoMirror", "apt's lists are out of date; run: apt-get update")
+            raise TestbedError("NoMirror", "apt's lists are missing or out of date; run: apt-get update")
         (self._lists / "partial").mkdir(parents=True, exist_ok=True)
-        await self._run(["apt-get", "-q", "update", "--error-on=any"], REFRESH_SECONDS)
+        await self._run(["apt-get", "-q", "update"], REFRESH_SECONDS)
 
     def _options(self) -> list[str]:
         if self._lists is None or not (self._lists / "partial").is_dir():
             return []
         # No change of user: the directory may be readable by us alone.
-        return ["-o", f"Dir::State::Lists={self._lists}", "-o", "APT::Sandbox::User=", "-o", "Dir::Cache="]
+        return [
+            "-o",
+            f"Dir::State::Lists={self._lists}",
+            "-o",
+            "APT::Sandbox::User=",
+            "-o",
+            "Dir::Cache::pkgcache=",
+            "-o",
+            "Dir::Cache::srcpkgcache=",
+        ]
 
     async def _run(self, command: Sequence[str], seconds: float = READ_SECONDS) -> str:
         program, *rest = command
@@ -107,7 +134,13 @@ class Apt:
         return out.decode(errors="replace")
 
 
-def _candidates(text: str, chosen: Selection) -> Iterator[Candidate]:
-    for stanza in stanzas(text.splitlines()):
-        if stanza.get("Architecture") in (chosen.architecture, "all"):
-            yield candidate(stanza)
+def _complete(sources: Sequence[Source]) -> bool:
+    return all(Path(source.file).exists() for source in sources)
+
+
+def _candidates(text: str, chosen: Selection) -> list[Candidate]:
+    return [
+        candidate(stanza)
+        for stanza in stanzas(text.splitlines())
+        if stanza.get("Architecture") in (chosen.architecture, "all")
+    ]

@@ -1,7 +1,7 @@
 """The one package that Python unpacks itself: busybox, from which Nix builds all else.
 
 A .deb is an `ar` archive of debian-binary, control.tar.* and data.tar.* (deb(5)). The tree is added to the store
-as it is, so its NAR hash (Dolstra 2006, figure 5.2) stands in the lock and in the derivation that stands for it.
+as it is; the digest of its archive stands in the lock, for the derivation that stands for it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,12 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Iterator
-from hashlib import sha256
 from pathlib import Path
+
+from controller.build.nar import Content, measure
+
+BOOTSTRAP = "nxc-seed-bootstrap"
+"""The tree's name in the store, as nix/seed/packages/builders.nix has it."""
 
 _MAGIC = b"!<arch>\n"
 _HEADER = 60
@@ -55,40 +59,13 @@ def file_of(data: bytes, path: str) -> bytes:
     raise DebError("not a Debian package: no data.tar")
 
 
-def busybox(data: bytes) -> bytes:
-    """The program in busybox-static's package. Raises `DebError`."""
-    return file_of(data, "bin/busybox")
+def bootstrap_tree(package: Path, directory: Path) -> Content:
+    """Make the tree that the seed starts from, `bin/busybox` and nothing else; what it would be in the store.
 
-
-def bootstrap_tree(program: bytes, directory: Path) -> Path:
-    """Make the tree that the seed starts from: `bin/busybox` and nothing else."""
+    Raises `DebError`. Blocking.
+    """
     (directory / "bin").mkdir(parents=True)
     target = directory / "bin" / "busybox"
-    target.write_bytes(program)
+    target.write_bytes(file_of(package.read_bytes(), "bin/busybox"))
     target.chmod(0o755)
-    return directory
-
-
-def bootstrap_nar(program: bytes) -> str:
-    """sha256 (hex) of the NAR of that tree."""
-    file = _node("regular", "executable", "", "contents", program)
-    inner = _node("directory", *_entry("busybox", file))
-    return sha256(_string(b"nix-archive-1") + b"".join(_node("directory", *_entry("bin", inner)))).hexdigest()
-
-
-def _string(value: bytes) -> bytes:
-    return len(value).to_bytes(8, "little") + value + bytes(-len(value) % 8)
-
-
-def _node(kind: str, *fields: str | bytes | list[bytes]) -> list[bytes]:
-    parts: list[bytes] = [_string(b"("), _string(b"type"), _string(kind.encode())]
-    for field in fields:
-        if isinstance(field, list):
-            parts += field
-        else:
-            parts.append(_string(field.encode() if isinstance(field, str) else field))
-    return [*parts, _string(b")")]
-
-
-def _entry(name: str, node: list[bytes]) -> list[str | bytes | list[bytes]]:
-    return ["entry", "(", "name", name, "node", node, ")"]
+    return measure(directory, BOOTSTRAP)

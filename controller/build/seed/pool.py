@@ -76,7 +76,7 @@ class Pool:
         bases: Sequence[str],
         client: httpx.AsyncClient,
         *,
-        limits: Limits = Limits(),  # noqa: B008 - frozen
+        limits: Limits = Limits(),
         arrived: Callable[[Locked], None] = lambda _: None,
     ) -> None:
         """Get what is lacking. Raises `Gone` after all others were fetched, `TestbedError` for what failed."""
@@ -189,7 +189,7 @@ async def _held(part: Path) -> AsyncIterator[int]:
         yield descriptor
     finally:
         if _same(descriptor, part) and os.fstat(descriptor).st_size == 0:
-            part.unlink()
+            os.unlink(part)
         os.close(descriptor)
 
 
