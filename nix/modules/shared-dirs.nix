@@ -1,0 +1,64 @@
+# nxc.sharedDirs: folders that roles share. Machines share over NFS; containers through the volume /var/nxc/shared.
+{ config, lib, ... }:
+let
+  inherit (lib) concatImapStrings filterAttrs mapAttrs mkIf mkMerge mkOption types;
+  cfg = config.nxc.sharedDirs;
+  exported = filterAttrs (_: dir: dir.export) cfg;
+  mounted = filterAttrs (_: dir: dir.server != "") cfg;
+in
+{
+  options.nxc.sharedDirs = mkOption {
+    type = types.attrsOf (types.submodule {
+      options = {
+        export = mkOption {
+          type = types.bool;
+          default = false;
+          description = "Whether this role has the folder and offers it to the others.";
+        };
+        server = mkOption {
+          type = types.str;
+          default = "";
+          example = "server";
+          description = "Host that this role gets the folder from.";
+        };
+      };
+    });
+    default = { };
+    example = { "/users".export = true; };
+    description = "Folders that roles share, by path.";
+  };
+
+  config = mkMerge [
+    {
+      assertions = lib.mapAttrsToList
+        (path: dir: {
+          assertion = ! (dir.export && dir.server != "");
+          message = "nxc.sharedDirs.\"${path}\": a role either exports a folder or gets it from a server";
+        })
+        cfg;
+    }
+    (mkIf (! config.boot.isContainer) {
+      services.nfs.server = mkIf (exported != { }) {
+        enable = true;
+        # The root of a RAM disk has no identity that NFS could use, so each export says its own.
+        exports = concatImapStrings
+          (i: path: "${path} *(rw,no_subtree_check,no_root_squash,fsid=${toString i})\n")
+          (lib.attrNames exported);
+      };
+      systemd.tmpfiles.rules = map (path: "d ${path} 0755 root root -") (lib.attrNames exported);
+      fileSystems = mapAttrs
+        (path: dir: {
+          device = "${dir.server}:${path}";
+          fsType = "nfs";
+          # The server may be up later than its clients.
+          options = [ "x-systemd.automount" "x-systemd.mount-timeout=5min" "retry=5" "_netdev" ];
+        })
+        mounted;
+    })
+    (mkIf config.boot.isContainer {
+      systemd.tmpfiles.rules =
+        lib.concatMap (path: [ "d /var/nxc/shared${path} 0755 root root -" "L+ ${path} - - - - /var/nxc/shared${path}" ])
+          (lib.attrNames (exported // mounted));
+    })
+  ];
+}
