@@ -281,7 +281,7 @@ rec {
       config = lib.mkIf condition (lib.mkMerge [
         (optionalAttrs (options ? warnings) {
           warnings = lib.optional (warn && source.isDefined)
-            "the option ${showOption from} has been renamed to ${showOption to} (${lib.concatMapStringsSep ", " blame.readable source.files})";
+            "the option ${showOption from} has been renamed to ${showOption to} (${lib.concatMapStringsSep ", " blame.place source.definitionsWithLocations})";
         })
         (lib.setAttrByPath to (copy (x: x) source))
       ]);

@@ -20,7 +20,13 @@
   ./boot/kernel.nix
   ./programs/shells.nix
   ./programs/tools.nix
+  ./services/iperf3.nix
+  ./services/munge.nix
   ./services/nfs.nix
+  ./services/nginx.nix
   ./services/openssh.nix
+  ./services/postgresql.nix
+  ./services/redis.nix
   ./services/rpcbind.nix
+  ./services/slurm.nix
 ]
