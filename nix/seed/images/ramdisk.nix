@@ -1,0 +1,99 @@
+# A kernel and an initrd that is the whole system, in memory: one image for all roles, which choose theirs at boot.
+{ pkgs, lib }:
+let
+  inherit (builtins) attrNames attrValues concatLists concatMap concatStringsSep head listToAttrs map;
+  inherit (lib) filter mapAttrs unique;
+  layers = import ./layers.nix { inherit pkgs lib; };
+  runtime = import ../system/runtime.nix { inherit pkgs; };
+
+  # Drivers that are loaded before anything is known about the node.
+  early = [ "virtio_pci" "virtio_net" "virtio_rng" "virtio_blk" ];
+
+  # /init, and the links that it needs before there is a role.
+  base = kernel: modules: layers.layerOf {
+    name = "base";
+    inherit (runtime) code interpreter shell;
+    inherit modules;
+    release = kernel.version;
+    early = concatStringsSep ", " (map (module: "\"${module}\"") early);
+    script = ''
+      mkdir -p bin sbin lib/modules etc proc sys dev run tmp var root home nix/store nxc
+      ln -s $modules/lib/modules/$release lib/modules/$release
+      ln -s $shell bin/sh
+      ln -s $shell bin/busybox
+      ln -s $shell sbin/modprobe
+      cat > init <<END
+      #!$interpreter
+      package.path = "$code/?.lua"
+      require("nxc.main").run { roles = "/nxc/roles", shell = "$shell", modules = { $early }, dhcp_script = "$code/udhcpc.sh" }
+      END
+      sed -i 's/^ *//' init
+      chmod 755 init
+    '';
+  };
+
+  # The systems themselves, and everything of theirs that has no layer of its own.
+  top = systems: layered: layers.layerOf {
+    name = "roles";
+    exportReferencesGraph = concatLists (lib.mapAttrsToList (role: system: [ "closure-${role}" system ]) systems);
+    names = attrNames systems;
+    systems = attrValues systems;
+    layered = map toString layered;
+    passAsFile = [ "layered" ];
+    script = ''
+      mkdir -p nix/store nxc/roles
+      tr ' ' '\n' < $layeredPath | sort > $NIX_BUILD_TOP/layered
+      cat $NIX_BUILD_TOP/closure-* | grep '^/' | sort -u > $NIX_BUILD_TOP/wanted
+      grep -vxFf $NIX_BUILD_TOP/layered $NIX_BUILD_TOP/wanted | while read -r path; do
+        busybox cp -a "$path" nix/store/
+        chmod -R u+w "nix/store/''${path##*/}"
+      done
+      set -- $systems
+      for name in $names; do
+        ln -s "$1" nxc/roles/$name
+        shift
+      done
+    '';
+  };
+
+  # Roles by their kernel: what boots a group of them.
+  boot = systems:
+    let
+      kernel = (head (attrValues systems)).kernel;
+      wanted = unique (concatMap (system: system.kernelModules) (attrValues systems));
+      modules =
+        if wanted == [ ] then kernel.modules
+        else kernel.modulesFor { required = wanted; optional = kernel.defaultModules; };
+      packages = layers.packagesOf (attrValues systems);
+      layered = packages ++ [ modules runtime.code runtime.tools ];
+    in
+    {
+      inherit kernel;
+      initrd =
+        [ (base kernel modules) (layers.layer modules) (layers.layer (runtime.tools // { pname = "nxc"; })) (layers.layer { pname = "nxc-init"; outPath = runtime.code; }) ]
+        ++ map layers.layer packages
+        ++ [ (top systems layered) ];
+    };
+in
+{
+  inherit boot;
+
+  # The manifest's part about booting, for roles → systems (see controller/model/manifest.py).
+  manifest = systems:
+    let
+      kernelOf = role: toString systems.${role}.kernel;
+      main = kernelOf (head (attrNames systems));
+      group = kernel: lib.filterAttrs (role: _: kernelOf role == kernel) systems;
+      common = boot (group main);
+      others = filter (role: kernelOf role != main) (attrNames systems);
+    in
+    {
+      kernel = common.kernel.bzImage;
+      kernelVersion = common.kernel.version;
+      initrd = map toString common.initrd;
+      roles = listToAttrs (map (role: let own = boot (group (kernelOf role)); in {
+        name = role;
+        value = { kernel = own.kernel.bzImage; kernelVersion = own.kernel.version; initrd = map toString own.initrd; };
+      }) others);
+    };
+}
