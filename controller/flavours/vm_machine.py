@@ -1,0 +1,384 @@
+"""One virtual machine, from order to release: started or found again, watched, and its end told at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Coroutine
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from controller.boot.attempts import Attempts
+from controller.boot.report import judge
+from controller.boot.server import Listener
+from controller.flavours.api import BuiltImage, Context
+from controller.flavours.vm_network import Networks
+from controller.flavours.vm_plan import last_words, management_card, network_card
+from controller.flavours.vm_record import Stage, VmRecord
+from controller.flavours.watch import Target, Watch
+from controller.model.errors import Blame, NxcError, TestbedError
+from controller.model.machine import UNSEEN, Machine, Phase, Signal
+from controller.testbeds import console, files, initrd, monitor, qemu
+from controller.testbeds.accelerator import Accelerator
+from controller.testbeds.process import Command, Process, adopt, start
+
+logger = logging.getLogger(__name__)
+
+SLOT_LIMIT = 120.0
+"""Seconds after which a machine that is still booting no longer keeps others from it."""
+MONITOR_LIMIT = 30.0
+EMULATOR_LOG = "qemu.log"
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What the machines of one testbed share. `slots`: how many may boot at the same time."""
+
+    context: Context
+    state: Path
+    runtime: Path
+    attempts: Attempts
+    networks: Networks
+    accelerator: Accelerator
+    slots: asyncio.Semaphore
+
+    @property
+    def archives(self) -> Path:
+        """Where initrds of several layers are put together."""
+        return self.state / "initrd"
+
+
+class VmMachine:
+    """A machine with its process, its sockets and its watch. Everything it needs is on record or found again."""
+
+    def __init__(self, house: House, record: VmRecord) -> None:
+        self.record = record
+        self._house = house
+        self._process: Process | None = None
+        self._port: int | None = None
+        self._door: Listener | None = None
+        self._watch: Watch | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reached = asyncio.Event()
+        self._releasing = False
+
+    # ------------------------------------------------------------ what others ask
+
+    @property
+    def directory(self) -> Path:
+        """Its sockets and logs, open to QEMU's user."""
+        return self._house.runtime / f"m-{self.record.key.node[:23]}-{self.record.key.attempt}"
+
+    @property
+    def home(self) -> Path:
+        """Its record and its lock."""
+        return self._house.state / "machines" / f"{self.record.key.node}-{self.record.key.attempt}"
+
+    @property
+    def monitor(self) -> Path:
+        """QEMU's monitor."""
+        return self.directory / qemu.MONITOR
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process runs."""
+        return self._process is not None and self._process.alive
+
+    def begin(self) -> None:
+        """Start it or find it again, and look after it, in a task of its own."""
+        self._spawn(self._live())
+
+    def state(self) -> Machine:
+        """As it stands now."""
+        record = self.record
+        attempt = self._house.attempts.get(record.key)
+        gone = record.stage is Stage.ENDED
+        running = self._port is not None and not gone
+        since: datetime | None = record.since
+        if record.stage is Stage.ORDERED:
+            since = self._house.context.clock()  # it waits for its turn, which is no fault of its own
+        reachable = self._watch.reachable if self._watch is not None else UNSEEN
+        healthy = self._watch.healthy if self._watch is not None else UNSEEN
+        return Machine(
+            key=record.key,
+            owner=record.owner,
+            deployment=record.deployment,
+            machine=record.machine,
+            digest=record.digest,
+            phase=Phase.GONE if gone else Phase.RUNNING if running else Phase.STARTING,
+            address=f"127.0.0.1:{self._port}" if running else "",
+            information=record.information if attempt is not None and attempt.informed else "",
+            verified=self._verified(),
+            reachable=reachable,
+            healthy=healthy,
+            ended=record.ended,
+            blame=record.blame,
+            evidence=record.evidence if gone else console.tail(self.directory / qemu.CONSOLE_LOG),
+            since=since,
+        )
+
+    def heard(self) -> None:
+        """The node fetched or reported something."""
+        attempt = self._house.attempts.get(self.record.key)
+        if attempt is not None and attempt.report is not None and attempt.report.host_key:
+            self._look_after(attempt.report.host_key)
+        self._wake()
+
+    async def push(self, document: bytes, information: str) -> None:
+        """Tell a running node what has changed. Raises `TestbedError` where it cannot be told."""
+        if self._watch is None:
+            raise TestbedError("NotAnswering", f"{self.record.host} cannot be reached yet")
+        await self._watch.push("nxc-inform", document.decode("ascii"), seconds=20.0)
+        self._house.attempts.update(self.record.key, document, information)
+        await self._write(replace(self.record, information=information))
+        self._wake()
+
+    async def reconnect(self) -> None:
+        """Connect its network card to a switch that was started anew."""
+        network = self._house.networks.get(self.record.deployment)
+        if self._port is not None and self.alive and network is not None:
+            await monitor.ask(self.monitor, qemu.reconnect(network.control))
+
+    async def release(self) -> bool:
+        """End it and remove every trace; True when nothing is left."""
+        self._releasing = True
+        await self._cancel()
+        if self._process is None:
+            self._process = await adopt(self.home / "lock")
+        if self._process is not None:
+            self._process.kill()
+            await self._process.ended()
+        self._house.attempts.close(self.record.key)
+        await self._close_door()
+        await asyncio.to_thread(files.remove, self.directory)
+        await asyncio.to_thread(files.remove, self.home)
+        return True
+
+    async def aclose(self) -> None:
+        """Look after it no more; it goes on."""
+        await self._cancel()
+        await self._close_door()
+        if self._process is not None:
+            self._process.forget()
+
+    def cut_logs(self) -> None:
+        """Keep what it writes within bounds. Blocks, briefly."""
+        console.cut(self.directory / qemu.CONSOLE_LOG)
+
+    # ------------------------------------------------------------ its life
+
+    async def _live(self) -> None:
+        try:
+            await self._stand()
+        except (NxcError, OSError) as error:
+            blame = error.blame if isinstance(error, NxcError) else Blame.TESTBED
+            await self._end(f"it could not be started: {error}", blame)
+            return
+        if self.record.stage is Stage.ENDED:
+            self._house.attempts.close(self.record.key)
+            return
+        process = self._process
+        assert process is not None
+        self._spawn(self._settle_in())
+        await process.ended()
+        await self._ended(process.status)
+
+    async def _stand(self) -> None:
+        """Have its process: the one that runs already, or a new one when it never had any."""
+        if self.record.stage is Stage.ENDED:
+            return
+        self._process = await adopt(self.home / "lock")
+        if self._process is not None:
+            await self._open_door()
+            if self.record.stage is not Stage.RUNNING:
+                await self._write(replace(self.record, stage=Stage.RUNNING))
+            return
+        ran = (self.directory / qemu.CONSOLE_LOG).exists()
+        if self.record.stage is Stage.RUNNING or (self.record.stage is Stage.STARTING and ran):
+            await self._ended(None)
+            return
+        await self._house.slots.acquire()
+        self._spawn(self._hold_slot())
+        await self._start()
+
+    async def _hold_slot(self) -> None:
+        """Until the node is reached or gone, but not for ever, this one counts among those that boot."""
+        try:
+            async with asyncio.timeout(SLOT_LIMIT):
+                await self._reached.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._house.slots.release()
+
+    async def _start(self) -> None:
+        record, house = self.record, self._house
+        network = house.networks.get(record.deployment)
+        if network is None:
+            raise TestbedError("NoNetwork", "the network of its deployment is not there")
+        image = await house.context.images.image(record.image)
+        if image is None:
+            raise NxcError("ImageMissing", f"image {record.image} is not in the store any more")
+        since = house.context.clock()
+        await self._write(replace(record, stage=Stage.STARTING, since=since))
+        files.private_directory(self.directory, record.user)
+        await self._open_door()
+        with contextlib.ExitStack() as stack:
+            kernel, archive = await asyncio.to_thread(self._open_files, image, stack)
+            emulation = qemu.Emulation(
+                name=f"{record.owner.namespace}/{record.owner.name}",
+                accelerator=house.accelerator,
+                memory=record.memory,
+                cpus=record.cpus,
+                kernel=f"/dev/fd/{kernel}",
+                initrd=f"/dev/fd/{archive}",
+                command_line=record.command_line,
+                management_mac=management_card(record.machine).mac,
+                network_mac=network_card(record.machine).mac,
+                switch=network.control,
+            )
+            command = Command(
+                console.bounded(qemu.arguments(emulation)),
+                self.directory,
+                self.directory / EMULATOR_LOG,
+                record.user,
+                groups=_groups(house.accelerator),
+                files=(kernel, archive),
+            )
+            self._process = await start(command, self.home / "lock")
+        await self._write(replace(self.record, stage=Stage.RUNNING))
+
+    def _open_files(self, image: BuiltImage, stack: contextlib.ExitStack) -> tuple[int, int]:
+        """The kernel and initrd, open: QEMU's user may read the files, but not enter the directories above."""
+        boots = self.record.boots
+        archives = [image.locate(layer) for layer in boots.initrd]
+        joined = initrd.join(self._house.archives, initrd.name_of(boots.initrd), archives)
+        opened: list[int] = []
+        for file in (image.locate(boots.kernel), joined):
+            descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+            stack.callback(os.close, descriptor)
+            opened.append(descriptor)
+        return opened[0], opened[1]
+
+    async def _settle_in(self) -> None:
+        """Learn its SSH port, and look after it as soon as it has reported."""
+        try:
+            self._port = await self._find_port()
+        except NxcError as error:
+            logger.warning("machine %s: %s", self.record.key, error.message)
+            if self._process is not None:
+                self._process.kill()
+            return
+        self.heard()
+
+    async def _find_port(self) -> int:
+        deadline = asyncio.get_running_loop().time() + MONITOR_LIMIT
+        while True:
+            try:
+                port = qemu.ssh_port(await monitor.tell(self.monitor, "info usernet"))
+                if port is not None:
+                    return port
+                raise TestbedError("NoPort", "QEMU forwards no port to the machine's SSH")
+            except TestbedError:
+                if asyncio.get_running_loop().time() > deadline or not self.alive:
+                    raise
+            await asyncio.sleep(0.1)
+
+    def _look_after(self, host_key: str) -> None:
+        if self._watch is not None or self._port is None or self._releasing:
+            return
+        boots = self.record.boots
+        target = Target("127.0.0.1", self._port, host_key, boots.readiness, boots.ports)
+
+        async def client_key() -> str:
+            return (await self._house.context.briefings.client_key(self.record.owner)).private
+
+        self._watch = Watch(target, client_key, self._observed)
+        self._spawn(self._watch.run())
+
+    def _observed(self) -> None:
+        if self._watch is not None and self._watch.reachable.ok:
+            self._reached.set()
+        self._wake()
+
+    async def _ended(self, status: int | None) -> None:
+        text = console.tail(self.directory / qemu.CONSOLE_LOG)
+        why, blame = last_words(text, console.tail(self.directory / EMULATOR_LOG), status)
+        await self._end(why, blame)
+
+    async def _end(self, why: str, blame: Blame) -> None:
+        """Put its end on record; its token opens nothing any more."""
+        if self._releasing:
+            return
+        evidence = console.tail(self.directory / qemu.CONSOLE_LOG) or console.tail(
+            self.directory / EMULATOR_LOG
+        )
+        await self._write(replace(self.record, stage=Stage.ENDED, ended=why, blame=blame, evidence=evidence))
+        self._house.attempts.close(self.record.key)
+        self._reached.set()
+        self._wake()
+        await self._cancel(but=asyncio.current_task())
+        await self._close_door()
+
+    # ------------------------------------------------------------ small things
+
+    def _verified(self) -> Signal:
+        attempt = self._house.attempts.get(self.record.key)
+        if attempt is None:
+            return UNSEEN
+        if attempt.contested:
+            return Signal(
+                False,
+                "SecondHostKey",
+                f"a second host key was reported for this attempt: {attempt.contested}",
+            )
+        return judge(attempt.report, self.record.expected)
+
+    def _wake(self) -> None:
+        self._house.context.wake(self.record.owner)
+
+    async def _write(self, record: VmRecord) -> None:
+        self.record = record
+        await asyncio.to_thread(files.write_record, self.home, record.to_dict())
+
+    async def _open_door(self) -> None:
+        """Answer this machine, and it alone, where its QEMU connects."""
+        key = self.record.key
+        files.private_directory(self.directory, self.record.user)
+        self._door = await Listener.unix(
+            self.directory / qemu.DOOR,
+            lambda request: self._house.attempts.answer(request, only=key),
+            owner=self.record.user,
+        )
+
+    async def _close_door(self) -> None:
+        door, self._door = self._door, None
+        if door is not None:
+            await door.aclose()
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("machine %s: %s", self.record.key, error, exc_info=error)
+
+    async def _cancel(self, *, but: object = None) -> None:
+        tasks = [task for task in self._tasks if task is not but]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=5.0)
+
+
+def _groups(accelerator: Accelerator) -> tuple[int, ...]:
+    """The group that may use KVM, where that is not everybody."""
+    if accelerator is not Accelerator.KVM:
+        return ()
+    return (os.stat("/dev/kvm").st_gid,)

@@ -1,0 +1,142 @@
+"""Networks of deployments on this host: a switch each, kept running, and found again after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import os
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.model.errors import NxcError
+from controller.testbeds import files, switch
+from controller.testbeds.process import Process
+
+logger = logging.getLogger(__name__)
+
+FIRST_USER, USERS = 61184, 4336
+"""Uids for what runs for deployments: systemd's range of dynamic users (61184 to 65519), which nobody else owns."""
+AGAIN = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
+
+
+@dataclass(slots=True)
+class Network:
+    """The network of one deployment. `directory` is where machines find the switch's sockets."""
+
+    deployment: str
+    user: int | None
+    record: Path
+    directory: Path
+    process: Process | None = None
+    keeper: asyncio.Task[None] | None = None
+
+    @property
+    def lock(self) -> Path:
+        """Held by the switch."""
+        return self.record / "lock"
+
+    @property
+    def control(self) -> str:
+        """What QEMU connects to."""
+        return str(switch.control(self.directory))
+
+
+class Networks:
+    """All of one testbed. `reconnect(deployment)` is called when a switch had to be started anew."""
+
+    def __init__(self, state: Path, runtime: Path, reconnect: Callable[[str], Awaitable[None]]) -> None:
+        self._state, self._runtime, self._reconnect = state / "networks", runtime, reconnect
+        self._networks: dict[str, Network] = {}
+
+    async def load(self) -> None:
+        """Take up what an earlier process left."""
+        for directory, record in files.records(self._state):
+            network = Network(
+                record["deployment"], record["user"], directory, self._directory(record["deployment"])
+            )
+            self._networks[network.deployment] = network
+            await self._keep(network)
+
+    def get(self, deployment: str) -> Network | None:
+        """A network that was made."""
+        return self._networks.get(deployment)
+
+    def names(self) -> Iterable[str]:
+        """The uids of the deployments that have one."""
+        return tuple(self._networks)
+
+    async def prepare(self, deployment: str) -> None:
+        """Make a network; on record before its switch starts."""
+        network = self._networks.get(deployment)
+        if network is None:
+            user = self._free_user(deployment) if os.geteuid() == 0 else None
+            network = Network(deployment, user, self._state / deployment, self._directory(deployment))
+            files.write_record(network.record, {"deployment": deployment, "user": user})
+            self._networks[deployment] = network
+        if network.process is None or not network.process.alive:
+            await self._keep(network)
+
+    async def dismantle(self, deployment: str) -> bool:
+        """Take it away; True when nothing is left."""
+        network = self._networks.get(deployment)
+        if network is None:
+            return True
+        await _cancel(network.keeper)
+        if network.process is not None:
+            network.process.kill()
+            await network.process.ended()
+        files.remove(network.directory)
+        files.remove(network.record)
+        del self._networks[deployment]
+        return True
+
+    async def aclose(self) -> None:
+        """Watch them no more; they go on."""
+        for network in self._networks.values():
+            await _cancel(network.keeper)
+            if network.process is not None:
+                network.process.forget()
+        self._networks.clear()
+
+    async def _keep(self, network: Network) -> None:
+        files.private_directory(network.directory, network.user)
+        network.process, started = await switch.ensure(network.directory, network.lock, network.user)
+        if started:
+            await self._reconnect(network.deployment)
+        if network.keeper is None or network.keeper.done():
+            network.keeper = asyncio.create_task(self._keep_alive(network))
+
+    async def _keep_alive(self, network: Network) -> None:
+        """A switch that ends is started again, and its machines are connected to it."""
+        failures = 0
+        while True:
+            assert network.process is not None
+            began = asyncio.get_running_loop().time()
+            await network.process.ended()
+            lasted = asyncio.get_running_loop().time() - began
+            failures = 0 if lasted > 60 else min(failures + 1, len(AGAIN) - 1)
+            logger.warning("the switch of deployment %s ended; it is started again", network.deployment)
+            await asyncio.sleep(AGAIN[max(0, failures - 1)])
+            try:
+                await self._keep(network)
+            except (NxcError, OSError) as error:
+                logger.error("the switch of deployment %s: %s", network.deployment, error)
+
+    def _directory(self, deployment: str) -> Path:
+        return self._runtime / f"n-{hashlib.sha256(deployment.encode()).hexdigest()[:12]}"
+
+    def _free_user(self, deployment: str) -> int:
+        """A uid of its own for a deployment, so that one that breaks out of QEMU meets nobody else's files."""
+        taken = {network.user for network in self._networks.values()}
+        start = int.from_bytes(hashlib.sha256(deployment.encode()).digest()[:4])
+        return next(user for i in range(USERS) if (user := FIRST_USER + (start + i) % USERS) not in taken)
+
+
+async def _cancel(task: asyncio.Task[None] | None) -> None:
+    if task is not None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

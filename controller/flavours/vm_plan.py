@@ -1,0 +1,144 @@
+"""From an order to what a virtual machine boots and is told. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.boot.document import Document, Interface, Neighbour
+from controller.boot.parameters import command_line
+from controller.flavours.api import Briefing
+from controller.flavours.vm_record import Boots, VmRecord
+from controller.model.errors import Blame, TestbedError, UserError
+from controller.model.machine import Order
+from controller.model.manifest import Manifest
+from controller.testbeds.qemu import INFORMATION_ADDRESS, MANAGEMENT_ADDRESS
+
+HIGHEST = 0xFFFD
+"""The last number of a machine that has an address in 10.1.0.0/16."""
+NETWORK_PREFIX = 16
+PANIC = "panic=-1"
+"""A kernel that panics restarts at once, which ends the machine (-no-reboot), and so is noticed."""
+
+
+def number_of(machine: str) -> int:
+    """The number in a machine's name (`local-7`), from which its addresses follow. Raises `TestbedError`."""
+    digits = machine.rpartition("-")[2]
+    if not (digits.isascii() and digits.isdecimal()) or not 1 <= int(digits) <= HIGHEST:
+        raise TestbedError(
+            "BadMachineName", f"machine {machine!r} does not end in a number from 1 to {HIGHEST}"
+        )
+    return int(digits)
+
+
+def address_of(machine: str) -> str:
+    """Its address on the network of its deployment: the same for as long as a host stays on a machine."""
+    high, low = divmod(number_of(machine), 256)
+    return f"10.1.{high}.{low}"
+
+
+def management_card(machine: str) -> Interface:
+    """The card through which a node asks for information and is logged in to."""
+    return Interface(_mac(0x4D, machine), f"{MANAGEMENT_ADDRESS}/24")
+
+
+def network_card(machine: str) -> Interface:
+    """The card on the network of the deployment."""
+    return Interface(_mac(0x4E, machine), f"{address_of(machine)}/{NETWORK_PREFIX}")
+
+
+def _mac(kind: int, machine: str) -> str:
+    high, low = divmod(number_of(machine), 256)
+    return f"52:54:00:{kind:02x}:{high:02x}:{low:02x}"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a document is for: a node by its uid, its host and role, on a machine, with a token."""
+
+    node: str
+    host: str
+    role: str
+    machine: str
+    token: str
+
+
+def document(briefing: Briefing, identity: Identity) -> Document:
+    """What one node is told. Hosts that have no machine yet have no address, and are left out until they have."""
+    names = {host.name for host in briefing.hosts}
+    return Document(
+        deployment=briefing.deployment,
+        namespace=briefing.namespace,
+        node=identity.node,
+        host=identity.host,
+        role=identity.role,
+        hosts={
+            host.name: Neighbour(
+                address_of(host.machine), tuple(alias for alias in host.aliases if alias not in names)
+            )
+            for host in briefing.hosts
+            if host.machine
+        },
+        authorized_keys=briefing.authorized_keys,
+        interfaces=(management_card(identity.machine), network_card(identity.machine)),
+        parameters=briefing.parameters,
+        report=f"http://{INFORMATION_ADDRESS}/v1/report/{identity.token}",
+    )
+
+
+def plan_machine(
+    order: Order, manifest: Manifest, told: Document, token: str, *, user: int | None, now: datetime
+) -> VmRecord:
+    """The record of the machine that an order asks for. Raises `UserError` where the image has no such role."""
+    role = manifest.roles.get(order.role)
+    if role is None:
+        raise UserError(
+            "UnknownRole", f"the image has no role {order.role!r} (it has {', '.join(manifest.roles)})"
+        )
+    boots = Boots.of(manifest, role)
+    if not boots.kernel or not boots.initrd:
+        raise UserError("NotBootable", f"the image names no kernel and initrd for role {order.role!r}")
+    line = command_line(
+        [*manifest.kernel_parameters, f"init={role.init}", PANIC],
+        order.kernel_parameters,
+        told.canonical(),
+        url=f"http://{INFORMATION_ADDRESS}/v1/info/{token}",
+        card=management_card(order.machine),
+    )
+    return VmRecord(
+        key=order.key,
+        owner=order.owner,
+        deployment=order.deployment,
+        digest=order.digest,
+        machine=order.machine,
+        role=order.role,
+        host=order.host,
+        image=order.image,
+        memory=order.resources.memory,
+        cpus=order.resources.cpus,
+        boots=boots,
+        command_line=line.text,
+        command_line_sha256=line.sha256,
+        information=order.information,
+        since=now,
+        user=user,
+    )
+
+
+def last_words(console: str, emulator: str, status: int | None) -> tuple[str, Blame]:
+    """Why a machine ended by itself, and who can mend that, from its console and QEMU's own log."""
+    for line in reversed(console.splitlines()):
+        if "Out of memory" in line or "System is deadlocked on memory" in line or "write error" in line:
+            return f"its memory is too small: {line.strip()[-300:]}", Blame.USER
+        if "Kernel panic" in line:
+            return f"its kernel panicked: {line.partition('Kernel panic')[2].strip(' -')[:300]}", Blame.USER
+    said = emulator.strip().splitlines()[-1:] or [""]
+    if status is not None and status < 0:
+        return f"QEMU was ended by signal {-status}", Blame.TESTBED
+    if status:
+        return f"QEMU ended with {status}: {said[0][:300] or 'it said nothing'}", Blame.TESTBED
+    if "reboot: " in console:
+        return "the machine shut down or restarted by itself", Blame.USER
+    if status == 0:
+        return "the machine shut down", Blame.USER
+    return "QEMU ended", Blame.TESTBED

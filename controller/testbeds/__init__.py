@@ -1,0 +1,1 @@
+"""Clients of what nodes are made of: QEMU and VDE on this host."""
