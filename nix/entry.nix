@@ -1,7 +1,14 @@
 # What the controller evaluates: a request (plain data) to the image's derivation and what the status shows of it.
 # Pure and restricted: no <nixpkgs>, no current system, no environment, no fetchers, no import from derivation.
 # Messages that are meant for the composition's author begin with "nxc: ", warnings are traces with "nxc-warning: ".
-{ request }:
+{ request
+  # Tests give one of their own.
+, packageSource ? (
+    if request.packageSource.kind == "seed" then import ./seed { lock = request.packageSource.lock or null; }
+    else if request.packageSource.kind == "nixpkgs" then import ./nixpkgs { inherit (request.packageSource) path; }
+    else throw "nxc: the package source `${request.packageSource.kind}` is neither seed nor nixpkgs"
+  )
+}:
 let
   inherit (builtins) match pathExists;
 
@@ -19,11 +26,6 @@ let
     else if ! pathExists file
     then throw "nxc: the source has no file `${entry}`: name the composition's file in spec.source.entry"
     else import file;
-
-  packageSource =
-    if request.packageSource.kind == "seed" then import ./seed { lock = request.packageSource.lock or null; }
-    else if request.packageSource.kind == "nixpkgs" then import ./nixpkgs { inherit (request.packageSource) path; }
-    else throw "nxc: the package source `${request.packageSource.kind}` is neither seed nor nixpkgs";
 
   composed = import ./compose.nix {
     source = packageSource;

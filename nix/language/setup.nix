@@ -52,11 +52,11 @@ let
   given = mapAttrs typed parameters;
 
   # Overlays of [build.<package>] and [build.nur.repos.<repository>.<package>].
+  outside = value: isString value && (match "/.*" value != null || match "(.*/)?[.][.](/.*)?" value != null);
   source = prev: value:
-    if isString value then
-      (if match "/.*" value != null || match "(.*/)?[.][.](/.*)?" value != null
-      then throw "nxc: setup.toml: src = \"${value}\": only a path inside the composition's source, such as \"./hello\""
-      else root + "/${value}")
+    if outside value
+    then throw "nxc: setup.toml: src = \"${value}\": only a path inside the composition's source, such as \"./hello\""
+    else if isString value then root + "/${value}"
     else let fetch = head (attrNames value); in prev.${fetch} value.${fetch};
   dig = prev: path:
     builtins.foldl' (set: name: set.${name}) prev (filter isString (builtins.split "[.]" path));
@@ -64,7 +64,7 @@ let
     deps = package: value: package.override (mapAttrs (_: dig prev) value);
     args = package: value: package.override value;
     attrs = package: value: package.overrideAttrs (_: value);
-    src = package: value: package.overrideAttrs (_: { src = source prev value; });
+    src = package: value: let src = source prev value; in builtins.seq src (package.overrideAttrs (_: { inherit src; }));
   };
   build = prev: name: package: changes:
     let
@@ -78,15 +78,18 @@ let
     package.overrideAttrs (_: mapAttrs (key: value: if key == "src" then source prev value else value) changes);
 
   overlayOf = change: wanted: final: prev:
-    mapAttrs (name: changes: change prev name (prev.${name} or (throw "nxc: setup.toml changes package `${name}`, which does not exist")) changes)
-      (removeAttrs wanted [ "nur" ])
-    // (if ! (wanted ? nur) then { }
+    let
+      packages = removeAttrs wanted [ "nur" ];
+      absent = filter (name: ! (prev ? ${name})) (attrNames packages);
+    in
+    if absent != [ ] then throw "nxc: setup.toml changes package `${head absent}`, which does not exist"
+    else mapAttrs (name: change prev name prev.${name}) packages // (if ! (wanted ? nur) then { }
     else if ! (prev ? nur) then throw "nxc: setup.toml changes packages of NUR, but this package source has no NUR"
     else {
       nur = prev.nur // {
         repos = prev.nur.repos // mapAttrs
           (repository: packages: prev.nur.repos.${repository} // mapAttrs
-            (name: changes: change prev name prev.nur.repos.${repository}.${name} changes)
+            (name: change prev name prev.nur.repos.${repository}.${name})
             packages)
           (wanted.nur.repos or wanted.nur);
       };
@@ -102,9 +105,9 @@ let
     if unused == [ ] then value
     else builtins.trace "nxc-warning: setup.toml: [options] ${names.list unused} belong to the nxc command and have no effect here (kernel parameters: Deployment.spec.kernelParameters)" value;
 in
-warn (merged // {
+builtins.deepSeq given (warn (merged // {
   project = (merged.project or { }) // { inherit selected; };
   params = defaults // (merged.override-params or { }) // given;
   override-params = (merged.override-params or { }) // given;
   inherit overlays;
-})
+}))

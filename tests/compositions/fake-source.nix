@@ -11,7 +11,10 @@ let
       value = if builtins.isFunction loaded then loaded arguments else loaded;
     in
     builtins.foldl' merge { } (map (flatten arguments) (value.imports or [ ]) ++ [ (removeAttrs (value.config or value) [ "imports" "_file" ]) ]);
-  base = { hello = derive "hello" { }; curl = derive "curl" { }; };
+  package = name: attributes: derive name attributes // attributes // {
+    overrideAttrs = f: package name (attributes // f attributes);
+  };
+  base = { hello = package "hello" { }; curl = package "curl" { }; };
 in
 {
   name = "fake";
