@@ -6,6 +6,7 @@
       "libgcc-s1"
       "libcrypt1"
     ];
+    postgresql-15 = [ "postgresql-client-15" ];
     python3 = [
       "python3-minimal"
       "python3.11"
@@ -48,6 +49,5 @@
     "libxenmisc4.17".drop = [ "lib/xen-4.17" ];
     # Traffic control for ATM networks, by a library that nothing else uses.
     iproute2.drop = [ "lib/tc/q_atm.so" ];
-    postgresql-client-15.post = "mkdir -p bin; for program in lib/postgresql/15/bin/*; do ln -s $out/$program bin/; done";
   };
 }

@@ -20,10 +20,16 @@ wanted() { # MODULE: its files, the module's own first; fails where there is non
   fi
 }
 
+near() { # NAME: those that are it but for a `_`, then those that begin alike
+  cut -f1 $NIX_BUILD_TOP/dep | awk -v wanted="$(echo "$1" | tr -d _-)" '
+    { plain = $1; gsub(/_/, "", plain) }
+    plain == wanted || index(plain, wanted) { print 1, $1; next }
+    substr(plain, 1, 5) == substr(wanted, 1, 5) { print 2, $1 }' | sort | head -n 8 | cut -d" " -f2
+}
+
 for module in $required; do
   wanted "$module" >> $NIX_BUILD_TOP/files || {
-    echo "no module $module in the kernel $release; names that are near:" \
-      "$(cut -f1 $NIX_BUILD_TOP/dep | grep -i "$(echo "$module" | cut -c1-4)" | head -n 8 | tr '\n' ' ')"
+    echo "no module $module in the kernel $release; names that are near:" $(near "$module")
     exit 1
   }
 done
