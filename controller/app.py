@@ -6,19 +6,21 @@ import asyncio
 import logging
 import random
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from controller.build.api import BuildContext, Builder, BuilderFactory
 from controller.build.settings import BuildSettings
-from controller.flavours.api import Flavour
+from controller.flavours.api import BuiltImage, Flavour
 from controller.kube.api import Api, ApiError, NotFound
 from controller.model.kinds import COMPOSITION, DEPLOYMENT, NAMESPACE, NODE, TESTBED, Kind
 from controller.model.meta import Object
 from controller.observe.metrics import QUEUE, Metrics
 from controller.reconcile.backends import Backends
+from controller.reconcile.briefings import DeploymentBriefings
 from controller.reconcile.composition import CompositionReconciler, images_in_use
 from controller.reconcile.deployment import DeploymentReconciler
 from controller.reconcile.desk import Desk
@@ -43,7 +45,8 @@ class Settings:
     """What an administrator may set. Times in seconds.
 
     `namespace` is the operator's own, where its Lease is. `host` is this machine's name, which Testbeds of
-    kinds that live on one host must name.
+    kinds that live on one host must name. `state`: where what runs on this host is on record, by default beside
+    the state of builds.
     """
 
     namespace: str = "nxc-system"
@@ -55,6 +58,21 @@ class Settings:
     resync: float = 450.0
     host: str = field(default_factory=socket.gethostname)
     build: BuildSettings = field(default_factory=BuildSettings)
+    state: Path | None = None
+
+
+class Images:
+    """Where backends find images: with whichever builder made them."""
+
+    def __init__(self, builders: Iterable[Builder]) -> None:
+        self._builders = tuple(dict.fromkeys(builders))
+
+    async def image(self, digest: str) -> BuiltImage | None:
+        """See `controller.flavours.api.ImageSource`."""
+        for builder in self._builders:
+            if (found := await builder.image(digest)) is not None:
+                return found
+        return None
 
 
 class Operator:
@@ -115,6 +133,7 @@ class Operator:
                 installation=installation,
                 wake=queue.add_after,
             )
+            builders = self._make_builders(stack, queue)
             backends = Backends(
                 self._flavours,
                 self.feed.store,
@@ -122,9 +141,11 @@ class Operator:
                 host=self._settings.host,
                 wake=queue.add,
                 clock=self._clock,
+                state=self._settings.state or self._settings.build.state.parent,
+                images=Images(builders.values()),
+                briefings=DeploymentBriefings(desk),
             )
             stack.push_async_callback(backends.aclose)
-            builders = self._make_builders(stack, queue)
             ledgers = Ledgers(self.feed.store, queue.add_after)
             loop = Loop(
                 queue,

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -86,6 +87,12 @@ def _operator(parser: argparse.ArgumentParser) -> None:
         metavar="ADDR:PORT",
         help="/healthz, /readyz, /metrics (%(default)s)",
     )
+    parser.add_argument(
+        "--machine-state",
+        type=Path,
+        metavar="DIR",
+        help="where machines on this host are on record (default: beside --build-state)",
+    )
     parser.add_argument("--no-leader-election", action="store_true", help="lead without a Lease")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     parser.add_argument("--log-format", default="text", choices=("text", "json"))
@@ -125,6 +132,7 @@ def run_operator(args: argparse.Namespace) -> int:
             workers=args.workers,
             resync=args.resync,
             leader_election=not args.no_leader_election,
+            state=args.machine_state.expanduser().absolute() if args.machine_state is not None else None,
             build=build,
         ),
     )
