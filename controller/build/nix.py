@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from controller.build import configuration, derivation, diagnosis, disk, nar
+from controller.build import answers, configuration, derivation, diagnosis, disk, nar, tree
+from controller.build.answers import Evaluation, Fixed, Missing, PathInfo
 from controller.build.expression import literal
 from controller.build.gate import Gate
 from controller.build.isolation import Isolation, probe
@@ -26,52 +27,15 @@ from controller.build.runner import OutOfMemory, Runner
 from controller.build.system import System
 from controller.model.errors import NxcError, UserError
 
-WARNING = "nxc-warning: "
-"""How nix/ marks a warning that it traces."""
+__all__ = ["Evaluation", "Fixed", "Missing", "Nix", "PathInfo"]
+
+_DIFFERS = re.compile(r"output '(/nix/store/\S+)' differs from '(/nix/store/\S+)'")
+_MOST_DIFFERENCES = 20
+_FILE = 1 << 30
+"""Bytes of the largest file that an evaluation may write: a derivation, or something added to the store."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """What nix/entry.nix tells of a composition; `result` is all of it."""
-
-    drv_path: str
-    out_path: str
-    roles: tuple[str, ...]
-    result: Mapping[str, object]
-    warnings: tuple[str, ...]
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Fixed:
-    """A fixed output that the store lacks: something from outside that Nix here may not fetch.
-
-    `method` is `sha256` or, of an archive, `r:sha256`; `digest` is hexadecimal.
-    """
-
-    drv: str
-    name: str
-    path: str
-    method: str
-    digest: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """What the store lacks of a derivation: `build`, derivations to build, and what would have to be fetched."""
-
-    build: tuple[str, ...]
-    fixed: tuple[Fixed, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PathInfo:
-    """A path of the store. `nar_size` in bytes, `nar_hash` as Nix writes it."""
-
-    nar_size: int
-    nar_hash: str
-    references: tuple[str, ...]
+def _ignore(_: Progress) -> None: ...
 
 
 class Nix:
@@ -86,6 +50,7 @@ class Nix:
         import_from_derivation: bool = False,
         system: System = System(),  # noqa: B008 - frozen
     ) -> None:
+        """Makes the directories of the store. Blocking; `open` asks the host first, and checks."""
         self.store_root = state
         self.isolation = isolation
         self._expressions = expressions
@@ -95,7 +60,7 @@ class Nix:
         self._roots = Roots(state / "nix/var/nix/gcroots")
         self._gate = Gate()
         self._known: dict[str, Content] = {}
-        """Contents that we added: pure evaluation may read them as it knows their digests."""
+        """Contents that we added: pure evaluation may read them, as it is told their digests."""
         self._valid: set[str] = set()
 
     @classmethod
@@ -111,18 +76,18 @@ class Nix:
         """Nix on the store below `state`; `expressions` is the directory nix/ of this project.
 
         `system`: where Nix's programs are, if not on this host's PATH.
-
-        Without full isolation NxcError `IsolationFailed`, unless compositions are `trusted`.
+        NxcError `NixMissing`; `IsolationFailed`: this host isolates too little, and compositions are not `trusted`.
         """
         isolation = await probe(system)
         if not isolation.full and not trusted:
             raise NxcError(
                 "IsolationFailed",
                 f"this host does not isolate Nix well enough for compositions of others: {'; '.join(isolation.lacks)}. "
-                "Run the controller as root with user namespaces, or start it with --trust-compositions "
-                "if you trust every author of a composition",
+                "Run the controller as root where user namespaces are allowed, or start it with "
+                "--trust-compositions if you trust every author of a composition",
             )
-        nix = cls(
+        nix = await asyncio.to_thread(
+            cls,
             state,
             isolation,
             expressions=expressions,
@@ -182,45 +147,34 @@ class Nix:
         """
         began = time.monotonic()
         entry = await self.add_tree(self._expressions, "nxc")
-        entry_file = f'{literal(entry, self._known)} + "/entry.nix"'
         # A set with an attribute outPath would be printed as that string alone.
         expression = (
-            f"let result = import ({entry_file}) {{ request = {literal(request, self._known)}; }}; "
+            f'let result = import ({literal(entry, self._known)} + "/entry.nix") '
+            f"{{ request = {literal(request, self._known)}; }}; "
             'in removeAttrs result [ "outPath" ] // { imagePath = result.outPath; }'
         )
         async with self._gate.passing():
             ended = await self._evaluate(expression, limits)
             errors = ended.errors.decode(errors="replace")
             if ended.status != 0:
-                raise UserError(
-                    "EvaluationFailed", diagnosis.evaluation(errors, str(request.get("source", "")))
-                )
-            result = _result(ended.output)
-            drv, out = result.get("drvPath"), result.get("imagePath")
-            if not (isinstance(drv, str) and nar.is_store_path(drv) and drv.endswith(".drv")):
-                raise UserError("EvaluationFailed", "the composition's image is no derivation")
-            if not (isinstance(out, str) and nar.is_store_path(out)):
-                raise UserError("EvaluationFailed", "the composition's image has no output path")
-            self._roots.freshen(drv)
-        roles = result.get("roles")
-        if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
-            raise UserError("EvaluationFailed", "the names of the composition's roles are not strings")
-        warnings = tuple(
-            line.partition(WARNING)[2] for line in errors.splitlines() if line.startswith(f"trace: {WARNING}")
-        )
-        return Evaluation(drv, out, tuple(roles), result, warnings, time.monotonic() - began)
+                names = await asyncio.to_thread(self._package_names)
+                found = diagnosis.evaluation(errors, str(request.get("source", "")), names)
+                if found.kind is diagnosis.Kind.MEMORY:
+                    raise _memory(limits)
+                raise UserError("EvaluationFailed", str(found))
+            evaluation = answers.evaluation(ended.output, errors, time.monotonic() - began)
+            self._roots.freshen(evaluation.drv_path)
+        return evaluation
 
     async def _evaluate(self, expression: str, limits: EvalLimits) -> Ended:
-        settings = configuration.evaluation(import_from_derivation=self._import_from_derivation)
-        arguments = ("nix-instantiate", "--eval", "--strict", "--json", "--read-write-mode", "-")
         try:
             return await self._runner.run(
-                arguments,
-                settings,
+                ("nix-instantiate", "--eval", "--strict", "--json", "--read-write-mode", "-"),
+                configuration.evaluation(import_from_derivation=self._import_from_derivation),
                 seconds=limits.seconds,
                 output=limits.output,
                 memory=limits.memory,
-                file=1 << 30,
+                file=_FILE,
                 address_space=True,
                 stdin=[expression.encode()],
             )
@@ -236,54 +190,40 @@ class Nix:
                 "remove traces, or make its result (test script, distribution) smaller",
             ) from None
         except OutOfMemory:
-            raise UserError(
-                "EvaluationMemory",
-                f"the evaluation needs more than {size(limits.memory)} of memory; is there an endless list in it?",
-            ) from None
+            raise _memory(limits) from None
+
+    def _package_names(self) -> list[str]:
+        """Names of the seed's packages, for suggestions. Blocking."""
+        names: list[str] = []
+        for file, part in (("seed/lock.json", "packages"), ("seed/packages/aliases.json", None)):
+            path = self._expressions / file
+            if path.exists():
+                read = json.loads(path.read_text())
+                names += read if part is None else read.get(part, ())
+        return names
 
     # ---------------------------------------------------------------- builds
 
     async def missing(self, drv: str) -> Missing:
         """What would have to be built for this derivation, and what would have to be fetched."""
         ended = await self._run("nix-store", "--realise", "--dry-run", drv)
-        build = tuple(
-            line.strip()
-            for line in ended.errors.decode(errors="replace").splitlines()
-            if line.startswith("  /nix/store/") and line.endswith(".drv")
-        )
-        fixed = []
-        for path in build:
-            read = await asyncio.to_thread(self.derivation, path)
-            fixed += [
-                Fixed(
-                    path,
-                    nar.name_of(path),
-                    output.path,
-                    output.method,
-                    output.digest,
-                    read.environment.get("url", ""),
-                )
-                for output in read.outputs
-                if output.fixed
-            ]
-        return Missing(build, tuple(fixed))
+        build = answers.to_build(ended.errors.decode(errors="replace"))
+        return await asyncio.to_thread(lambda: Missing(build, tuple(self._fixed(build))))
 
-    def derivation(self, drv: str) -> derivation.Derivation:
-        """Reads a derivation. Blocking, but short."""
-        if not (nar.is_store_path(drv) and drv.endswith(".drv")):
-            raise ValueError(f"{drv!r} is not a derivation of the store")
-        return derivation.parse(self.physical(drv).read_text(errors="replace"))
-
-    def physical(self, path: str) -> Path:
-        """Where this path of the store is on the host. What is below it may be hostile: links lead anywhere."""
-        return self.store_root / path.lstrip("/")
+    def _fixed(self, derivations: Iterable[str]) -> Iterator[Fixed]:
+        for drv in derivations:
+            read = self.derivation(drv)
+            for output in read.outputs:
+                if output.fixed:
+                    url = read.environment.get("url", "")
+                    yield Fixed(drv, nar.name_of(drv), output.path, output.method, output.digest, url)
 
     async def realise(
         self,
         drv: str,
         *,
         limits: BuildLimits,
-        progress: Callable[[Progress], None] = lambda _: None,
+        progress: Callable[[Progress], None] = _ignore,
         log: Path,
     ) -> None:
         """Builds this derivation and all it needs; writes what builders print to `log`.
@@ -293,13 +233,15 @@ class Nix:
         """
         missing = await self.missing(drv)
         if missing.fixed:
-            raise UserError("FetchRefused", _refusal(missing.fixed))
+            raise answers.refusal(missing.fixed)
         outputs = [output.path for output in self.derivation(drv).outputs]
-        for path in outputs:
+        for path in outputs:  # before they exist, so that the collector has no moment in between
             self._roots.freshen(path)
         if not missing.build:
             return
-        await self._build(drv, missing.build, limits, progress, log)
+        ended, reader = await self._build((drv,), missing.build, limits, progress, log)
+        if ended.status != 0:
+            raise diagnosis.build(reader, ended.status, limits, log)
         total = 0
         for path in outputs:
             total += sum(info.nar_size for info in (await self.closure(path)).values())
@@ -308,37 +250,104 @@ class Nix:
                 self._roots.release(path)
             raise UserError(
                 "ClosureTooLarge",
-                f"the image needs {size(total)} of packages and files, and may need {size(limits.closure)}",
+                f"the image needs {size(total)} of packages and files, and may need {size(limits.closure)}; "
+                "leave packages out, or ask the administrator for a larger limit",
             )
+
+    async def check(
+        self,
+        drv: str,
+        *,
+        limits: BuildLimits,
+        progress: Callable[[Progress], None] = _ignore,
+        log: Path,
+        everything: bool = True,
+    ) -> str | None:
+        """Builds again what is in the store and compares: None where all is the same, else what differs.
+
+        `everything`: not this derivation alone, but all that it was built from (but for fixed outputs).
+        UserError as `realise`.
+        """
+        derivations = await self._checkable(drv, everything=everything)
+        if not derivations:
+            raise UserError(
+                "BuildFailed", f"{nar.name_of(drv)} is not in the store, so that it cannot be checked"
+            )
+        arguments = ("--check", "--keep-failed", "--keep-going")
+        ended, reader = await self._build(derivations, derivations, limits, progress, log, arguments)
+        pairs = list(dict.fromkeys(_DIFFERS.findall("\n".join(reader.errors))))
+        if pairs:
+            return await asyncio.to_thread(self._differences, pairs)
+        if ended.status != 0:
+            raise diagnosis.build(reader, ended.status, limits, log)
+        return None
+
+    async def _checkable(self, drv: str, *, everything: bool) -> tuple[str, ...]:
+        """The derivations to build again: their outputs must be there to be compared with."""
+        found = await asyncio.to_thread(self._below, drv) if everything else {drv: self.derivation(drv)}
+        built = {one: read for one, read in found.items() if not any(output.fixed for output in read.outputs)}
+        outputs = {output.path: one for one, read in built.items() for output in read.outputs}
+        ended = await self._runner.run(("nix-store", "--check-validity", "--print-invalid", *outputs))
+        absent = {outputs[path] for path in ended.output.decode(errors="replace").split() if path in outputs}
+        return tuple(one for one in built if one not in absent)
+
+    def _below(self, drv: str) -> dict[str, derivation.Derivation]:
+        """A derivation and all that it is built from. Blocking."""
+        found: dict[str, derivation.Derivation] = {}
+        todo = [drv]
+        while todo:
+            one = todo.pop()
+            if one not in found:
+                found[one] = self.derivation(one)
+                todo += found[one].inputs
+        return found
+
+    def _differences(self, pairs: Sequence[tuple[str, str]]) -> str:
+        """What differs between outputs and their second builds, which are deleted. Blocking."""
+        lines = []
+        for path, again in pairs:
+            first, second = self.physical(path), self.physical(again)
+            try:
+                lines += [f"{nar.name_of(path)}: {line}" for line in tree.differences(first, second)]
+            except OSError as error:
+                lines.append(f"{nar.name_of(path)}: {error.strerror}")
+            disk.remove(second)
+        more = len(lines) - _MOST_DIFFERENCES
+        return "\n".join(lines[:_MOST_DIFFERENCES] + ([f"and {more} more"] if more > 0 else []))
 
     async def _build(
         self,
-        drv: str,
+        derivations: Sequence[str],
         building: Sequence[str],
         limits: BuildLimits,
         progress: Callable[[Progress], None],
         log: Path,
         arguments: Sequence[str] = (),
-    ) -> None:
+    ) -> tuple[Ended, Log]:
+        """Runs Nix on these derivations; `building` are those that it will build."""
         reader = Log()
-        watched = [self.physical(f"{path}.chroot") for path in building]
-        for path in building:
-            watched += [self.physical(output.path) for output in self.derivation(path).outputs if output.path]
-
-        with log.open("w", encoding="utf-8") as file:
+        watched = await asyncio.to_thread(self._written, building)
+        with log.open("w", encoding="utf-8", buffering=1) as file:
 
             def take(data: bytes) -> None:
                 before = reader.progress
-                for line in reader.feed(data):
-                    file.write(line + "\n")
+                file.writelines(f"{line}\n" for line in reader.feed(data))
                 if reader.progress != before:
                     progress(reader.progress)
                 if reader.size > limits.log:
-                    raise _too_long(limits)
+                    raise diagnosis.too_long(limits)
 
             try:
                 ended = await self._runner.run(
-                    ("nix-store", "--realise", drv, "--log-format", "internal-json", "-v", *arguments),
+                    (
+                        "nix-store",
+                        "--realise",
+                        *derivations,
+                        "--log-format",
+                        "internal-json",
+                        "-v",
+                        *arguments,
+                    ),
                     configuration.build(limits),
                     seconds=limits.seconds,
                     memory=limits.memory,
@@ -349,24 +358,53 @@ class Nix:
                 )
             except TimeIsUp:
                 raise UserError(
-                    "BuildTimeout", f"the build took longer than {duration(limits.seconds)}"
+                    "BuildTimeout",
+                    f"the build took longer than {duration(limits.seconds)} and was stopped; "
+                    f"it was at {reader.progress} (log: {log})",
                 ) from None
             except OutOfMemory:
                 raise UserError(
-                    "BuildMemory", f"the build needs more than {size(limits.memory)} of memory"
+                    "BuildMemory",
+                    f"the build needs more than {size(limits.memory)} of memory; "
+                    f"it was at {reader.progress} (log: {log})",
                 ) from None
             finally:
-                for line in reader.close():
-                    file.write(line + "\n")
-        if ended.status != 0:
-            raise diagnosis.build(reader, ended.status, limits, log)
+                file.writelines(f"{line}\n" for line in reader.close())
+        return ended, reader
+
+    def _written(self, building: Iterable[str]) -> list[Path]:
+        """Where builds of these derivations write. Blocking."""
+        paths = []
+        for drv in building:
+            paths.append(self.physical(f"{drv}.chroot"))
+            paths += [self.physical(output.path) for output in self.derivation(drv).outputs if output.path]
+        return paths
 
     # ---------------------------------------------------------------- questions
+
+    def physical(self, path: str) -> Path:
+        """Where this path of the store is on the host. What is in it may be hostile: links lead anywhere."""
+        return self.store_root / path.lstrip("/")
+
+    async def read(self, path: str, limit: int) -> bytes:
+        """The file at this path, in the store or below; links in it lead nowhere else. OSError: see `tree.read`."""
+        return await asyncio.to_thread(tree.read, self.store_root, path, limit)
+
+    def derivation(self, drv: str) -> derivation.Derivation:
+        """Reads a derivation. Blocking, but short. ValueError: it is none."""
+        if not (nar.is_store_path(drv) and drv.endswith(".drv")):
+            raise ValueError(f"{drv!r} is not a derivation of the store")
+        return derivation.parse(self.physical(drv).read_text(errors="replace"))
 
     async def closure(self, path: str) -> dict[str, PathInfo]:
         """A path and all that it needs at run time. NxcError: it is not in the store."""
         ended = await self._run("nix", "path-info", "--json", "--recursive", path)
-        return dict(_path_infos(ended.output))
+        return answers.path_infos(ended.output)
+
+    async def version(self) -> str:
+        """What Nix calls itself: `nix (Nix) 2.26.3`."""
+        ended = await self._run("nix", "--version")
+        return ended.output.decode(errors="replace").strip()
 
     async def valid(self, path: str) -> bool:
         """Is this path in the store?"""
@@ -401,7 +439,7 @@ class Nix:
             self._valid.clear()
             limit = () if max_freed is None else ("--max-freed", str(max_freed))
             ended = await self._run("nix-store", "--gc", *limit, seconds=3600)
-            return _freed((ended.output + ended.errors).decode(errors="replace"))
+            return answers.freed((ended.output + ended.errors).decode(errors="replace"))
 
     async def _run(
         self, *arguments: str, stdin: Iterable[bytes] | None = None, seconds: float = 600
@@ -420,47 +458,8 @@ class Nix:
         return ended
 
 
-def _result(output: bytes) -> Mapping[str, object]:
-    try:
-        result = json.loads(output)
-    except (ValueError, RecursionError):
-        raise UserError("EvaluationFailed", "the result of the evaluation cannot be read") from None
-    if not isinstance(result, dict):
-        raise UserError("EvaluationFailed", "the result of the evaluation is not a set")
-    return result
-
-
-def _refusal(fixed: Sequence[Fixed]) -> str:
-    first = fixed[0]
-    what = f"{first.name} (from {first.url})" if first.url else first.name
-    more = f", and {len(fixed) - 1} more," if len(fixed) > 1 else ""
-    return (
-        f"the composition needs {what}{more} from outside, and nothing may be fetched during a build; "
-        "use packages of the package source, or put the file next to the composition"
-    )
-
-
-def _too_long(limits: BuildLimits) -> UserError:
+def _memory(limits: EvalLimits) -> UserError:
     return UserError(
-        "LogTooLong",
-        f"the build printed more than {size(limits.log)}; let it print less (the log's beginning is kept)",
+        "EvaluationMemory",
+        f"the evaluation needs more than {size(limits.memory)} of memory; is there an endless list in it?",
     )
-
-
-def _path_infos(output: bytes) -> Iterator[tuple[str, PathInfo]]:
-    """Nix 2.8 gives a list of objects with `path`, newer ones an object by path."""
-    infos = json.loads(output)
-    items = infos.items() if isinstance(infos, dict) else ((info["path"], info) for info in infos)
-    for path, info in items:
-        if not info or "narSize" not in info:
-            raise NxcError("NixFailed", f"{path} is not in the store")
-        yield path, PathInfo(info["narSize"], info["narHash"], tuple(sorted(info["references"])))
-
-
-def _freed(said: str) -> int:
-    """`3 store paths deleted, 12.34 MiB freed`."""
-    for line in reversed(said.splitlines()):
-        words = line.split()
-        if words[-1:] == ["freed"]:
-            return int(float(words[-3]) * MIB)
-    return 0

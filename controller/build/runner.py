@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from controller.build import configuration, process
+from controller.build import configuration, disk, process
 from controller.build.cgroups import Group
 from controller.build.isolation import Isolation, identity_files
 from controller.build.limits import GIB, MIB
@@ -39,7 +38,7 @@ class Runner:
 
     def prepare(self) -> None:
         """Makes the directories; takes away what a controller that was killed left behind. Blocking."""
-        shutil.rmtree(self.state / "work", onerror=_force)
+        disk.remove(self.state / "work")
         for name in ("", "nix", "nix/store", "nix/var", "nix/var/nix", "nix/var/nix/gcroots", "work", "root"):
             path = self.state / name
             path.mkdir(parents=True, exist_ok=True, mode=0o755)
@@ -118,24 +117,8 @@ class Runner:
             yield number, work, group
         finally:
             group.remove()
-            removal = asyncio.ensure_future(asyncio.to_thread(shutil.rmtree, work, onerror=_force))
+            removal = asyncio.ensure_future(asyncio.to_thread(disk.remove, work))
             try:
                 await asyncio.shield(removal)
             finally:
                 self._live.discard(number)
-
-
-def _force(_function: Callable[..., object], path: str, _: object) -> None:
-    """A builder may leave directories that nobody may enter; as another user than root, open them first."""
-    if os.geteuid() == 0:
-        return  # nothing there, or nothing to be done
-    parent = os.path.dirname(path)
-    try:
-        os.chmod(parent, 0o700)
-        if os.path.isdir(path) and not os.path.islink(path):
-            os.chmod(path, 0o700)
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            os.unlink(path)
-    except OSError:
-        return
