@@ -26,6 +26,13 @@ class SourceKind(StrEnum):
     NIXPKGS = "nixpkgs"
 
 
+FLAVOURS: Mapping[str, frozenset[str]] = {
+    SourceKind.SEED: frozenset({"vm-ramdisk", "g5k-ramdisk", "g5k-image", "docker"}),
+    SourceKind.NIXPKGS: frozenset({"vm-ramdisk", "g5k-ramdisk", "g5k-image", "docker"}),
+}
+"""What nix/ builds with the package sources of each kind (a test holds this against nix/)."""
+
+
 @dataclass(frozen=True, slots=True)
 class PackageSource:
     """What compositions are evaluated against, under a name of the administrator's choice.

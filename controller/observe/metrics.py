@@ -144,6 +144,31 @@ class Metrics:
             registry=registry,
         )
 
+        self.builds = Counter(
+            "nxc_builds_total",
+            "Ends of builds: Built, Known (it was there already), or the reason of a failure",
+            ["flavour", "result"],
+            registry=registry,
+        )
+        self.build_seconds = Histogram(
+            "nxc_build_seconds",
+            "Length of the phases of builds: queue, evaluate, build, check",
+            ["phase"],
+            buckets=SLOW,
+            registry=registry,
+        )
+        self.build_waiting = Gauge("nxc_builds_waiting", "Builds that wait for their turn", registry=registry)
+        self.build_running = Gauge("nxc_builds_running", "Builds that run", registry=registry)
+        self.build_store = Gauge("nxc_build_store_bytes", "Size of the store of images", registry=registry)
+        self.build_collected = Counter(
+            "nxc_build_collected_bytes_total",
+            "Bytes of the store that were deleted for want of room",
+            registry=registry,
+        )
+        self.build_trusted = Gauge(
+            "nxc_build_trusted", "1 while compositions are built without full isolation", registry=registry
+        )
+
     def watch_queue(self, queue: QueueView | None) -> None:
         """Measure this queue from now on."""
         self._queue.queue = queue

@@ -36,7 +36,7 @@ _PART = re.compile(
     |(?P<name>[A-Za-z_][\w'-]*)\s*(?=[=.])|(?P<end>;)""",
     re.VERBOSE | re.DOTALL,
 )
-FLAVOURS = frozenset({"simulated", "simulated-fast"})
+FLAVOURS = frozenset({"simulated", "simulated-fast", "vm-ramdisk"})
 DEFAULT_ROLES = ("node",)
 TRY_AGAIN = 10.0
 """Seconds after a failure that is not the composition's."""
