@@ -18,6 +18,8 @@ from controller.model.errors import TestbedError
 
 REFRESH_SECONDS = 180.0
 READ_SECONDS = 60.0
+HELPER = "/usr/lib/apt/apt-helper"
+"""Where Debian puts it; it is on no PATH."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Apt:
             await self.refresh()
             sources = await self.sources(chosen)
         for source in sources:
-            text = await self._run(["/usr/lib/apt/apt-helper", "cat-file", source.file])
+            text = await self._run([HELPER, "cat-file", source.file])
             candidates += await asyncio.to_thread(_candidates, text, chosen)
         return Index(candidates)
 
@@ -104,8 +106,9 @@ class Apt:
             "Dir::Cache::srcpkgcache=",
         ]
 
-    async def _run(self, command: Sequence[str], seconds: float = READ_SECONDS) -> str:
+    async def _run(self, command: Sequence[str], seconds: float | None = None) -> str:
         program, *rest = command
+        seconds = seconds or READ_SECONDS
         try:
             process = await asyncio.create_subprocess_exec(
                 program,

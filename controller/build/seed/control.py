@@ -100,7 +100,7 @@ class Relation:
 
 
 _RELATION = re.compile(
-    r"(?P<name>[a-z0-9][a-z0-9+.-]*)(?::[a-z0-9-]+)?\s*(?:\(\s*(?P<op><<|<=|>=|>>|=|<|>)\s*(?P<version>[^\s)]+)\s*\))?"
+    r"(?P<name>[a-z0-9][a-z0-9+.-]*)(?::[a-z0-9-]+)?\s*(?:\(\s*(?P<op><<|<=|>=|>>|=|<|>)\s*(?P<version>[^\s()<>=]+)\s*\))?"
     r"\s*(?:\[[^\]]*\])?\s*"
 )
 _OLD = {"<": "<=", ">": ">="}  # Policy 7.1: the deprecated forms mean these

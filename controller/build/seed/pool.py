@@ -131,6 +131,8 @@ class Pool:
                 f"{one.file} ({one.size} bytes) did not arrive within {seconds:.0f} s from {', '.join(bases)};"
                 " what has arrived is kept and the next try goes on from there",
             ) from None
+        except OSError as error:
+            raise TestbedError("FetchFailed", f"cannot write {part}: {error.strerror}") from error
         raise TestbedError(
             "FetchFailed", f"cannot fetch {one.file}, tried {ATTEMPTS} times: {'; '.join(trouble)}"
         )
@@ -157,7 +159,7 @@ async def _download(
                 os.ftruncate(descriptor, 0)
             raise _Broken(f"HTTP {answer.status_code} {answer.reason_phrase}".strip())
         os.ftruncate(descriptor, have)
-        async for chunk in answer.aiter_bytes(1 << 18):
+        async for chunk in answer.aiter_bytes():
             if have + len(chunk) > one.size:
                 os.ftruncate(descriptor, 0)
                 raise _Broken(f"sends more than the {one.size} bytes of the lock")
