@@ -111,7 +111,9 @@ let
         inherit release;
         script = ''
           mkdir -p $out $NIX_BUILD_TOP/raw
-          ar p $deb data.tar.xz | xz -dc | tar -x -C $NIX_BUILD_TOP/raw --no-same-owner ./boot
+          # They are the first in the archive: tar leaves off once it has them, and then nobody wants the rest.
+          { ar p $deb data.tar.xz | xz -dcT0 || true; } 2> /dev/null | tar -x -C $NIX_BUILD_TOP/raw --no-same-owner \
+            --occurrence=1 ./boot/vmlinuz-$release ./boot/config-$release
           cp $NIX_BUILD_TOP/raw/boot/vmlinuz-$release $out/bzImage
           cp $NIX_BUILD_TOP/raw/boot/config-$release $out/config
           echo $release > $out/version
@@ -129,7 +131,7 @@ let
         script = ''
           mkdir -p $out
           for dir in $leftOut; do echo "./lib/modules/$release/kernel/$dir"; done > $NIX_BUILD_TOP/excluded
-          ar p $deb data.tar.xz | xz -dc | tar -x -C $out --no-same-owner --exclude-from=$NIX_BUILD_TOP/excluded ./lib/modules
+          ar p $deb data.tar.xz | xz -dcT0 | tar -x -C $out --no-same-owner --exclude-from=$NIX_BUILD_TOP/excluded ./lib/modules
           depmod -b $out $release
         '';
       };
