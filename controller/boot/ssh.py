@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from dataclasses import dataclass
 
 import asyncssh
@@ -11,6 +12,7 @@ import asyncssh
 from controller.model.errors import TestbedError
 
 CONNECT_LIMIT = 10.0
+asyncssh.set_log_level(logging.WARNING)  # it tells of every command at info
 OUTPUT_LIMIT = 256 * 1024
 KEEPALIVE, MISSED = 15, 3
 """Seconds between two signs of life on an idle connection, and how many may be missed."""
