@@ -102,8 +102,11 @@ async def _try(system: System, user: tuple[int, int] | None) -> str | None:
         root, work = f"{directory}/root", f"{directory}/work"
         for path in (root, work):
             os.mkdir(path, 0o700)
-        if user is not None:
-            os.chown(work, *user)
+        try:
+            if user is not None:
+                os.chown(work, *user)
+        except OSError as error:
+            return f"no other user than root here: {error.strerror}"
         specification = process.specification(
             arguments=(),
             environment={},

@@ -1,4 +1,6 @@
-"""The launcher of every Nix process: a script of its own (`python -I -S jail.py SPECIFICATION`), stdlib only.
+"""The launcher of every Nix process: a script of its own (`python -I -S jail.py DESCRIPTOR`), stdlib only.
+
+The descriptor is that of a file with the specification (a command line could be read from inside).
 
 It leaves the host behind and then becomes the program. Three processes:
 
@@ -279,4 +281,5 @@ def _try_sandbox() -> NoReturn:
 
 
 if __name__ == "__main__":
-    _outer(json.loads(sys.argv[1]))
+    with open(int(sys.argv[1]), encoding="utf-8") as specification:
+        _outer(json.load(specification))

@@ -386,10 +386,6 @@ class Nix:
         """Where this path of the store is on the host. What is in it may be hostile: links lead anywhere."""
         return self.store_root / path.lstrip("/")
 
-    async def read(self, path: str, limit: int) -> bytes:
-        """The file at this path, in the store or below; links in it lead nowhere else. OSError: see `tree.read`."""
-        return await asyncio.to_thread(tree.read, self.store_root, path, limit)
-
     def derivation(self, drv: str) -> derivation.Derivation:
         """Reads a derivation. Blocking, but short. ValueError: it is none."""
         if not (nar.is_store_path(drv) and drv.endswith(".drv")):

@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,12 +68,17 @@ async def run(
     process: asyncio.subprocess.Process | None = None
     feed = None if stdin is None else _Feed(stdin)
     try:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-S", str(LAUNCHER), json.dumps({**specification, "parent": os.getpid()}),
-            stdin=asyncio.subprocess.DEVNULL if feed is None else feed.reading,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE, start_new_session=True, env={}, cwd="/",
-        )  # fmt: skip
+        with _file(json.dumps({**specification, "parent": os.getpid()})) as descriptor:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-S", str(LAUNCHER), str(descriptor)),
+                stdin=asyncio.subprocess.DEVNULL if feed is None else feed.reading,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                pass_fds=(descriptor,),
+                start_new_session=True,
+                env={},
+                cwd="/",
+            )
         if feed is not None:
             feed.start()
         ended = await _follow(process, seconds, output, on_error, watching)
@@ -92,6 +97,18 @@ async def run(
         reason = ended.errors.decode(errors="replace").splitlines()[0].removeprefix(jail.PREFIX)
         raise NotStarted(reason)
     return ended
+
+
+@contextlib.contextmanager
+def _file(text: str) -> Iterator[int]:
+    """The descriptor of a file in memory with this text."""
+    descriptor = os.memfd_create("nxc-jail")
+    try:
+        os.write(descriptor, text.encode())
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 async def _follow(

@@ -1,66 +1,11 @@
-"""Files below the store as they lie on this host: read and compared without being led astray.
-
-A builder decides what its output contains, links to anywhere too. To follow one as the host would is to read
-the host's files for it; here a link leads where it would lead if the store's root were the root.
-"""
+"""Two trees compared: what differs between two builds of one derivation. Links are compared, never followed."""
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-
-_MOST_LINKS = 40  # as the kernel
-
-
-def read(root: Path, path: str, limit: int) -> bytes:
-    """The content of the regular file at this path below `root`.
-
-    OSError: there is none (ENOENT), it is something else (EINVAL), too many links (ELOOP), or more than
-    `limit` bytes (EFBIG).
-    """
-    descriptor = _open(root, path)
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "not a file", path)
-        if status.st_size > limit:
-            raise OSError(errno.EFBIG, f"more than {limit} bytes", path)
-        with os.fdopen(os.dup(descriptor), "rb") as file:
-            return file.read(limit + 1)[:limit]
-    finally:
-        os.close(descriptor)
-
-
-def resolve(root: Path, path: str) -> Path:
-    """Where on the host this path below `root` is, with every link in it followed inside `root`. OSError as `read`."""
-    parts, done, links = path.strip("/").split("/")[::-1], list[str](), 0
-    while parts:
-        part = parts.pop()
-        if part in ("", "."):
-            continue
-        if part == "..":
-            del done[-1:]
-            continue
-        here = root.joinpath(*done, part)
-        if stat.S_ISLNK(here.lstat().st_mode):
-            links += 1
-            if links > _MOST_LINKS:
-                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-            target = os.readlink(here)
-            if target.startswith("/"):
-                done = []
-            parts += target.split("/")[::-1]
-        else:
-            done.append(part)
-    return root.joinpath(*done)
-
-
-def _open(root: Path, path: str) -> int:
-    # Nothing changes what is in the store; should something, then the last component is no link all the same.
-    return os.open(resolve(root, path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def differences(one: Path, other: Path) -> Iterator[str]:
