@@ -22,6 +22,7 @@ class Emulator:
     def __init__(self) -> None:
         self.heard: list[str] = []
         self.play: Play = lambda command: [{"return": {}}]
+        self.ended = asyncio.Event()
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b'{"QMP": {"version": {}, "capabilities": []}}\r\n')
@@ -31,6 +32,7 @@ class Emulator:
             for message in [{"event": "NIC_RX_FILTER_CHANGED"}, *self.play(command)]:
                 writer.write(json.dumps(message).encode() + b"\r\n")
         writer.close()
+        self.ended.set()
 
 
 @pytest.fixture
@@ -39,6 +41,8 @@ async def emulator(tmp_path: Path) -> AsyncIterator[Emulator]:
     server = await asyncio.start_unix_server(emulator.talk, tmp_path / "monitor.sock")
     yield emulator
     server.close()
+    if emulator.heard:
+        await emulator.ended.wait()
 
 
 async def test_events_are_not_taken_for_answers(emulator: Emulator, tmp_path: Path) -> None:
@@ -78,7 +82,9 @@ async def test_a_socket_may_lie_deeper_than_its_address_may_be_long(
     deep = tmp_path / ("d" * 120)
     deep.mkdir()
     monkeypatch.chdir(deep)
-    server = await asyncio.start_unix_server(Emulator().talk, "monitor.sock")
+    emulator = Emulator()
+    server = await asyncio.start_unix_server(emulator.talk, "monitor.sock")
     monkeypatch.chdir("/")
     assert await monitor.ask(deep / "monitor.sock", [("query-status", {})]) == [{}]
+    await emulator.ended.wait()
     server.close()
