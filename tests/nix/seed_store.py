@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from controller.build import derivation
 from controller.build.seed.seed import Seed
 
 NIX = Path(__file__).parents[2] / "nix"
@@ -126,15 +127,12 @@ class SeedStore:
         )
         wanted = [line.strip() for line in dry.stderr.splitlines() if line.strip().endswith(".drv")]
         wanted = [path for path in wanted if path.endswith((".deb.drv", "-nxc-seed-bootstrap.drv"))]
-        if not wanted:
-            return MissingInputs([])
-        shown = json.loads(self.run("nix", "show-derivation", *wanted))
-        return MissingInputs(
-            [
-                FixedInput(one["env"]["name"], one["outputs"]["out"]["hash"], one["env"]["url"])
-                for one in shown.values()
-            ]
-        )
+        fixed = []
+        for path in wanted:
+            read = derivation.parse(self.physical(path).read_text())
+            (output,) = read.outputs
+            fixed.append(FixedInput(read.environment["name"], output.digest, read.environment["url"]))
+        return MissingInputs(fixed)
 
     async def add_tree(self, tree: Path, name: str) -> str:
         target = self.directory / "tmp" / name

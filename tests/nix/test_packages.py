@@ -258,3 +258,52 @@ def test_the_kernel_says_its_version(seed_store: SeedStore) -> None:
     path = seed_store.build(seed_store.packages("pkgs.linuxPackages.kernel"))
     version = seed_store.eval(seed_store.packages("pkgs.linuxPackages.kernel.version"))
     assert version.encode() in (path / "bzImage").read_bytes()[:20000]
+
+
+# ---------------------------------------------------------------- what else nixpkgs' users reach for
+
+
+def test_a_package_of_scripts_is_made_by_mk_derivation(seed_store: SeedStore, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "greet").write_text('#!/usr/bin/env bash\nwords=(hello "@who@")\necho "${words[*]}"\n')
+    (source / "count").write_text("#!/usr/bin/python3 -B\nprint(1 + 1)\n")
+    expression = f"""pkgs.stdenv.mkDerivation {{
+      pname = "greet"; version = "1"; src = {source};
+      buildInputs = [ pkgs.python3 ];
+      postPatch = "substituteInPlace greet --replace-fail @who@ you";
+      installPhase = ''install -D -m755 -t $out/bin greet count'';
+    }}"""
+    out = seed_store.build(
+        seed_store.packages(
+            f"""let greet = {expression}; in pkgs.runCommand "run" {{ }} ''
+              (${{greet}}/bin/greet; ${{greet}}/bin/count; echo ${{greet.name}}) > $out''"""
+        )
+    )
+    assert out.read_text() == "hello you\n2\ngreet-1\n"
+
+
+@pytest.mark.parametrize(
+    ("expression", "says"),
+    [
+        ("pkgs.fetchurl { url = \"http://x\"; }", "fetches nothing but its own packages; put the file beside"),
+        ("pkgs.gcc", "has no compiler and builds no packages from source; use the package source nixpkgs"),
+        ("pkgs.stdenv.cc", "has no compiler"),
+    ],
+)  # fmt: skip
+def test_what_the_seed_does_not_have_says_where_it_is(
+    seed_store: SeedStore, expression: str, says: str
+) -> None:
+    with pytest.raises(NixError, match=says):
+        seed_store.eval(seed_store.packages(f"({expression}).name"))
+
+
+def test_a_shell_application_has_its_tools_and_stops_at_errors(seed_store: SeedStore) -> None:
+    application = """pkgs.writeShellApplication { name = "app"; runtimeInputs = [ pkgs.jq ];
+      text = "jq -n 1; false; echo not reached"; }"""
+    out = seed_store.build(
+        seed_store.packages(
+            f"pkgs.runCommand \"run\" {{ }} ''${{{application}}}/bin/app > $out || echo $? >> $out''"
+        )
+    )
+    assert out.read_text() == "1\n1\n"

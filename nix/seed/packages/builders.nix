@@ -185,9 +185,9 @@ in
       executable = true;
       destination = "/bin/${name}";
     };
-  # In nixpkgs these are for bash; here for busybox's sh, as bash is not part of every role.
-  writeShellScript = name: text: final.writeScript name "#!${final.busybox}/bin/sh\n${text}\n";
-  writeShellScriptBin = name: text: final.writeScriptBin name "#!${final.busybox}/bin/sh\n${text}\n";
+  # For bash, as in nixpkgs.
+  writeShellScript = name: text: final.writeScript name "#!${final.runtimeShell}\n${text}\n";
+  writeShellScriptBin = name: text: final.writeScriptBin name "#!${final.runtimeShell}\n${text}\n";
   writeShellApplication =
     {
       name,
@@ -196,7 +196,7 @@ in
       ...
     }:
     final.writeShellScriptBin name ''
-      set -eu
+      set -o errexit -o nounset -o pipefail
       export PATH="${concatStringsSep ":" (map (p: "${p}/bin") runtimeInputs)}''${PATH:+:$PATH}"
       ${text}
     '';

@@ -14,6 +14,7 @@ let
 
   layers = [
     (import ./builders.nix { inherit locked; })
+    (import ./stdenv.nix { inherit locked; })
     (import ./debian.nix { inherit locked; })
     (import ./linux.nix { inherit locked; })
     (import ./aliases.nix { inherit locked; })
