@@ -6,13 +6,14 @@ import argparse
 import asyncio
 import os
 import platform
+import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench import fleet, planes, traffic
+from tests.bench import builds, fleet, planes, traffic
 from tests.bench.process import load
 from tests.bench.table import Table
 
@@ -30,18 +31,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=SIZES, metavar="N", help="deployments (%(default)s)"
     )
+    parser.add_argument("--builds", action="store_true", help="builds of compositions alone")
     parser.add_argument("--no-traffic", action="store_true", help="no requests per second")
     args = parser.parse_args(argv)
     started = time.monotonic()
     table = Table(["real", "local"])
     notes: list[str] = []
+    built: list[builds.Build] = []
     with tempfile.TemporaryDirectory(prefix="nxc-bench-") as name:
-        _measure(args, Path(name), table, notes)
+        if not args.builds:
+            _measure(args, Path(name), table, notes)
+        if shutil.which("nix"):
+            built = asyncio.run(builds.measure(Path(name)))
+        else:
+            notes.append("builds: not measured, there is no Nix here")
     print(
         f"{os.cpu_count()} cores, Python {platform.python_version()}, {time.monotonic() - started:.0f} s in all"
     )
-    print(table)
-    print()
+    if table.rows:
+        print(table)
+        print()
+    if built:
+        builds.report(built, print)
+        print()
     print("\n".join(notes))
     return 0
 
