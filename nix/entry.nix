@@ -10,30 +10,36 @@
   )
 }:
 let
-  inherit (builtins) match pathExists;
+  inherit (builtins) isAttrs isFunction match pathExists;
 
   entry = request.entry or "composition.nix";
   setup = request.setup or { };
-  select = request.select or "";
 
   # The folder of the entry file: setup.toml stands beside it.
-  folder = let below = match "(.*)/[^/]*" entry; in if below == null then "" else "/${builtins.head below}";
+  folder = request.source + (let below = match "(.*)/[^/]*" entry; in if below == null then "" else "/${builtins.head below}");
   file = request.source + "/${entry}";
 
-  composition =
+  written =
     if match "/.*" entry != null || match "(.*/)?[.][.](/.*)?" entry != null
     then throw "nxc: the entry `${entry}` must be a path inside the source"
     else if ! pathExists file
     then throw "nxc: the source has no file `${entry}`: name the composition's file in spec.source.entry"
     else import file;
 
+  # A file with compositions, or the flake.nix of a nixos-compose project.
+  isFlake = isAttrs written && isFunction (written.outputs or null) && ! (written ? roles || written ? nodes);
+  project =
+    if isFlake then import ./language/flake.nix { flake = written; inherit folder; source = packageSource; }
+    else { composition = written; setupFile = folder + "/setup.toml"; overlays = [ ]; extraConfigurations = [ ]; flavours = { }; };
+
   composed = import ./compose.nix {
     source = packageSource;
-    inherit composition select;
+    inherit (project) composition overlays extraConfigurations flavours;
     inherit (request) flavour;
+    select = request.select or "";
     setup = import ./language/setup.nix {
-      file = request.source + folder + "/setup.toml";
-      root = request.source + folder;
+      file = project.setupFile;
+      root = folder;
       variant = setup.variant or "";
       parameters = setup.parameters or { };
     };

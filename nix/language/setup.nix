@@ -5,7 +5,7 @@
 #   [dev.params] a = 2                the same in variant dev
 #   [dev.build.hello] deps/args/attrs/src      how package hello is built in variant dev
 #
-# `root` is the folder of the file, `variant` a name or "", `parameters` name -> string (they win over the file's).
+# `file` may be null or absent; `root` is its folder, `variant` a name or "", `parameters` name -> string (they win over the file's).
 { file, root, variant ? "", parameters ? { } }:
 let
   inherit (builtins)
@@ -13,7 +13,7 @@ let
   names = import ./names.nix;
 
   reserved = [ "project" "options" "params" "build" "overrides" "override-params" ];
-  exists = pathExists file;
+  exists = file != null && pathExists file;
   raw = if exists then fromTOML (readFile file) else { };
 
   variants = filter (name: ! (elem name reserved) && isAttrs raw.${name}) (attrNames raw);

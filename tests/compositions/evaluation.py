@@ -46,11 +46,11 @@ class Nix:
     store: Path
 
     @classmethod
-    def installed(cls, store: Path) -> Nix:
-        program = shutil.which("nix-instantiate")
-        if program is None:
-            pytest.skip("no nix-instantiate: install nix-bin")
-        return cls(program, store)
+    def installed(cls, store: Path, program: str = "nix-instantiate") -> Nix:
+        found = shutil.which(program)
+        if found is None:
+            pytest.skip(f"no {program}: install nix-bin")
+        return cls(found, store)
 
     def physical(self, path: str) -> Path:
         """Where a path of the store lies on disk."""

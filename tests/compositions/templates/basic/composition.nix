@@ -1,0 +1,6 @@
+{ pkgs, ... }: {
+  roles.foo = { pkgs, ... }: {
+    # nothing of its own
+  };
+  testScript = ''foo.succeed("true")'';
+}

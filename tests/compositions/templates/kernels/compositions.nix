@@ -1,0 +1,4 @@
+{
+  shipped = import ./shipped.nix;
+  latest = { pkgs, ... }: { roles.latest = { boot.kernelPackages = pkgs.linuxPackages_latest; }; };
+}

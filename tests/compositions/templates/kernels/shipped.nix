@@ -1,0 +1,1 @@
+{ pkgs, ... }: { roles.shipped = { pkgs, lib, ... }: { boot.kernelPackages = lib.mkDefault pkgs.linuxPackages; boot.kernelModules = [ "dummy" ]; }; }

@@ -1,0 +1,1 @@
+{ pkgs, ... }: { roles.bar = { pkgs, lib, ... }: { }; testScript = "bar.succeed(\"true\")"; }

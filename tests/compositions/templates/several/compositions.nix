@@ -1,0 +1,4 @@
+{
+  foo = import ./foo.nix;
+  bar = ./bar.nix;
+}

@@ -1,0 +1,1 @@
+{ pkgs, ... }: { roles.foo = { pkgs, lib, ... }: { }; testScript = "foo.succeed(\"true\")"; }
