@@ -100,11 +100,18 @@ in
 
   isDerivation = value: value.type or null == "derivation";
   toDerivation = path:
-    let path' = builtins.storePath path; in
-    {
-      type = "derivation"; name = lib.sanitizeDerivationName (builtins.substring 33 (-1) (baseNameOf path'));
-      outPath = path'; outputs = [ "out" ]; out = lib.toDerivation path; outputName = "out";
-    };
+    let
+      stored = builtins.storePath path;
+      self = {
+        type = "derivation";
+        name = lib.sanitizeDerivationName (builtins.substring 33 (-1) (baseNameOf stored));
+        outPath = stored;
+        outputs = [ "out" ];
+        outputName = "out";
+        out = self;
+      };
+    in
+    self;
   recurseIntoAttrs = set: set // { recurseForDerivations = true; };
   dontRecurseIntoAttrs = set: set // { recurseForDerivations = false; };
 

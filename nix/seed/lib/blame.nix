@@ -80,7 +80,7 @@ let
       (builtins.attrNames tree);
 in
 {
-  inherit nowhere say readable place shown nearest;
+  inherit nowhere scopeOf say readable place shown nearest;
   places = defs: concatMapStringsSep "" (def: "\n- ${shown def.value} (${place def})") defs;
 
   # unmatched: [ { loc, def, siblings } ]; options: the tree of all that are declared.
@@ -126,31 +126,28 @@ in
   condition = scope: loc: found: def:
     say scope "${showOption loc}: the condition of a mkIf must be a boolean; found ${shown found} (${place def})";
 
-  # Every option of a tree, for documentation.
-  listOptions = prefix: tree:
+  # Every option of an evaluated tree, those of submodules too, for documentation.
+  listOptions = tree:
     builtins.concatMap
       (name:
-        let here = tree.${name}; loc = prefix ++ [ name ]; in
+        let
+          here = tree.${name};
+          show = value: if value._type or "" != "" then lib.options.textOf value else lib.generators.toPretty { } value;
+        in
         if name == "_module" then [ ]
-        else if !lib.isOption here then lib.blame.listOptions loc here
-        else if here.internal or false || !(here.visible or true) then [ ]
-        else
-          [
-            ({
-              inherit loc;
-              name = showOption loc;
-              description = lib.options.textOf (here.description or "");
-              type = here.type.description;
-              readOnly = here.readOnly or false;
-              declarations = here.declarations;
-            } // lib.optionalAttrs (here ? default || here ? defaultText) {
-              default =
-                if here ? defaultText then lib.options.textOf here.defaultText
-                else lib.generators.toPretty { } here.default;
-            } // lib.optionalAttrs (here ? example) {
-              example = if here.example._type or "" != "" then lib.options.textOf here.example else lib.generators.toPretty { } here.example;
-            })
-          ]
-          ++ lib.blame.listOptions [ ] (lib.relocate (here.type.getSubOptions loc)))
+        else if !lib.isOption here then lib.blame.listOptions here
+        else [
+          ({
+            inherit (here) loc declarations;
+            name = showOption here.loc;
+            description = lib.options.textOf (here.description or "");
+            type = here.type.description;
+            internal = here.internal or false;
+            visible = here.visible or true;
+            readOnly = here.readOnly or false;
+          } // lib.optionalAttrs (here ? default || here ? defaultText) {
+            default = show (here.defaultText or here.default);
+          } // lib.optionalAttrs (here ? example) { example = show here.example; })
+        ] ++ lib.optionals (here.visible or true == true) (lib.blame.listOptions (here.type.getSubOptions here.loc)))
       (builtins.attrNames tree);
 }

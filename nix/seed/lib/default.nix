@@ -28,8 +28,11 @@ let
   // namespaces
   // {
     inherit (namespaces.versions) versionOlder versionAtLeast;
+    # Names that two namespaces have.
+    inherit (namespaces.lists) replicate;
+    inherit (namespaces.strings) hasPrefix;
+    inherit (namespaces.types) mkOptionType isOptionType;
     modules = namespaces.modules // namespaces.priorities;
-    inherit lib;
   };
 in
 lib

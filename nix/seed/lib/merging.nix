@@ -37,7 +37,8 @@ rec {
       wrong = filter (def: !type.check def.value) defsFinal;
       isDefined = defsFinal != [ ];
       mergedValue =
-        if !isDefined then lib.blame.undefinedOption (if defs == [ ] then lib.blame.nowhere else (builtins.head defs).scope or lib.blame.nowhere) loc
+        if !isDefined then
+          type.emptyValue.value or (lib.blame.undefinedOption (lib.blame.scopeOf defs) loc)
         else if wrong != [ ] then lib.blame.wrongType loc type wrong
         else type.merge loc defsFinal;
     in

@@ -49,9 +49,10 @@ let
     if isFunction module then load scope args config file key (call scope args config file module)
     else if isAttrs module then
       if module ? _type && module._type != "module" then
-        if any (mark: module._type == mark) [ "if" "merge" "override" "order" ]
+        # mkIf and mkForce around a whole module are its configuration's; mkMerge belongs in `config`.
+        if module._type == "if" || module._type == "override"
         then unify scope file key { config = module; }
-        else blame.say scope "a value of kind ${module._type} is no module (${blame.readable file})"
+        else blame.say scope "a value of kind ${module._type} is no module (${blame.readable file})${lib.optionalString (module._type == "merge") "; write { config = lib.mkMerge [ … ]; }"}"
       else unify scope file key module
     else if builtins.isPath module || isString module then
       let
@@ -116,7 +117,7 @@ let
       defs = lib.optional (option ? default) default ++ definitions;
       merged = mergeDefinitions loc type defs;
       value =
-        if defs == [ ] then blame.undefinedOption scope loc
+        if defs == [ ] && !(type.emptyValue ? value) then blame.undefinedOption scope loc
         else if option.readOnly or false && length defs > 1 then blame.readOnly scope loc defs
         else merged.mergedValue;
     in

@@ -70,5 +70,5 @@ in
   getFiles = map (def: def.file);
 
   # Every option below `options` that is meant for readers: { loc, name, description, type, default, example, declarations, … }.
-  optionAttrSetToDocList = options: lib.blame.listOptions [ ] options;
+  optionAttrSetToDocList = lib.blame.listOptions;
 }

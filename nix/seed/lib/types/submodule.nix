@@ -33,7 +33,7 @@ in
           loc
           ((builtins.head defs).scope or lib.blame.nowhere)
         ).config;
-      emptyValue.value = { };
+      emptyValue.value = (evalWith [ ] [ ] lib.blame.nowhere).config;
       getSubOptions = prefix: (undefined prefix lib.blame.nowhere).options;
       getSubModules = modules;
       functor = {

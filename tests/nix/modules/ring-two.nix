@@ -1,0 +1,1 @@
+{ imports = [ ./ring.nix ]; a = [ 2 ]; }

@@ -1,0 +1,1 @@
+{ imports = [ ./ring-two.nix ]; a = [ 1 ]; }
