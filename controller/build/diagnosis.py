@@ -223,11 +223,13 @@ def _short(text: str) -> str:
 
 # ---------------------------------------------------------------- builds
 
-_FAILED = re.compile(r"builder for '(/nix/store/\S+\.drv)' failed (.*?)(?:[;:,.]\s*\n|;|$)")
+_FAILED = re.compile(r"builder for '(/nix/store/\S+\.drv)' failed ([^\n;]*)")
 _CANNOT = re.compile(r"Cannot build '(/nix/store/\S+\.drv)'")
 _SILENT = re.compile(r"building of '(/nix/store/\S+?\.drv)\S*' timed out after (\d+) seconds of silence")
 _SLOW = re.compile(r"building of '(/nix/store/\S+?\.drv)\S*' timed out after (\d+) seconds")
-_LOUD = re.compile(r"'?(/nix/store/\S+?\.drv)\S*' killed after writing more than (\d+) bytes of log output")
+_LOUD = re.compile(
+    r"(/nix/store/\S+?\.drv)\S*(?: from \.drv file)? killed after writing more than (\d+) bytes of log output"
+)
 _FEATURES = re.compile(r"a '(\S+)' with features \{(.*)\} is required to build '(/nix/store/\S+\.drv)'")
 _CONSEQUENCE = re.compile(r"\d+ dependenc(?:y|ies) of derivation .* failed to build")
 _FULL = re.compile(r"No space left on device|database or disk is full")
@@ -256,7 +258,8 @@ def build(log: Log, status: int, limits: BuildLimits, path: Path) -> NxcError:
     if found := _FEATURES.search(said):
         return UserError(
             "BuildFailed",
-            f"{name_of(found[3])} asks for a builder with {found[2].strip() or found[1]}, which there is not here",
+            f"{name_of(found[3])} asks for a builder with {found[2].strip() or found[1]}, which there is not here"
+            + _whole(path),
         )
     if found := _FAILED.search(said):
         return UserError(

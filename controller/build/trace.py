@@ -2,7 +2,7 @@
 
 Nix 2.8 prints the error first and then the frames, innermost first; newer ones print an empty `error:`, the
 frames, outermost first, and at last the error. Positions are `at FILE:LINE:COLUMN:` on a line of their own,
-followed by some lines of the file and a caret.
+followed by some lines of the file and a caret; where it has none to show, Nix 2.8 forgets to end the line.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from controller.build.log import plain
 
-_AT = re.compile(r"\s*at ((?:/|<|«|\().*):(\d+):(\d+):?$")
+_AT = re.compile(r"\s*at ((?:/|<|«|\().*?):(\d+):(\d+)(?::(Did you mean .*)?)?$")
 _EXCERPT = re.compile(r"\s*(?:\d+)?\|(.*)$")
 _SOURCE_LINE = re.compile(r"\s*(\d+)\| ?(.*)$")
 _CARET = re.compile(r"\s*\| ?(\s*)\^")
@@ -92,6 +92,8 @@ def _error(section: list[str]) -> tuple[str, Position | None, str]:
     at = next((number for number, line in enumerate(section) if _AT.match(line)), len(section))
     message += [line.strip() for line in section[1:at]]
     for line in section[at:]:
+        if (found := _AT.match(line)) and found[4]:
+            hint = found[4]
         if line.strip().startswith("Did you mean"):
             hint = line.strip()
     while message and (not message[-1] or message[-1].startswith("Did you mean")):
