@@ -20,6 +20,9 @@ REFRESH_SECONDS = 180.0
 READ_SECONDS = 60.0
 HELPER = "/usr/lib/apt/apt-helper"
 """Where Debian puts it; it is on no PATH."""
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+"""Debian's own keys, of all its supported releases."""
+_SOURCES = "sources.list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +35,26 @@ class Source:
 
 
 class Apt:
-    """This machine's apt. `lists` is a directory of ours for fresh lists; None: only the machine's own."""
+    """This machine's apt. `directory` is ours, for fresh lists; None: only the machine's own are looked at."""
 
-    def __init__(self, lists: Path | None = None) -> None:
-        self._lists = lists
+    def __init__(self, directory: Path | None = None) -> None:
+        self._directory = directory
 
     async def sources(self, chosen: Selection) -> list[Source]:
-        """Debian's indexes for the release, as apt is set up. Raises `TestbedError` where there are none."""
-        template = "$(ORIGIN)|$(CODENAME)|$(ARCHITECTURE)|$(REPO_URI)|$(FILENAME)"
-        text = await self._run(["apt-get", "indextargets", "--format", template, "Created-By: Packages"])
-        found = []
-        for line in text.splitlines():
-            origin, codename, architecture, base, file = line.split("|", 4)
-            right = architecture in (chosen.architecture, "all", "")
-            # bookworm, bookworm-updates, bookworm-security; not backports, which are not made to fit together
-            ours = codename in (chosen.release, f"{chosen.release}-updates", f"{chosen.release}-security")
-            if origin == "Debian" and right and ours:
-                found.append(Source(base.rstrip("/") + "/", codename, file))
+        """Debian's indexes for the release. Raises `TestbedError` where there are none.
+
+        Where apt has fetched no lists yet, it does so now. On a machine with another release of Debian the mirrors
+        are those of its own sources: they carry the releases that are supported.
+        """
+        found, others = await self._targets(chosen)
+        if not found and not others and self._directory is not None:
+            await self.refresh()
+            found, others = await self._targets(chosen)
+        if not found and others and self._directory is not None:
+            text = _sources_list(others, chosen.release)
+            await asyncio.to_thread(_write, self._directory / _SOURCES, text)
+            await self.refresh()
+            found, _ = await self._targets(chosen)
         if not found:
             raise TestbedError(
                 "NoMirror",
@@ -56,6 +62,22 @@ class Apt:
                 f" (deb http://MIRROR/debian {chosen.release} main) and run: apt-get update",
             )
         return found
+
+    async def _targets(self, chosen: Selection) -> tuple[list[Source], list[Source]]:
+        """Debian's indexes that apt has: those of the release, and those of other releases."""
+        template = "$(ORIGIN)|$(CODENAME)|$(ARCHITECTURE)|$(REPO_URI)|$(FILENAME)"
+        text = await self._run(["apt-get", "indextargets", "--format", template, "Created-By: Packages"])
+        found, others = [], []
+        for line in text.splitlines():
+            origin, codename, architecture, base, file = line.split("|", 4)
+            if origin != "Debian" or architecture not in (chosen.architecture, "all", ""):
+                continue
+            source = Source(base.rstrip("/") + "/", codename, file)
+            if codename in _suites(chosen.release):
+                found.append(source)
+            elif codename.partition("-")[0] != chosen.release:
+                others.append(source)
+        return found, others
 
     async def bases(self, chosen: Selection) -> list[str]:
         """The base URLs of the mirrors, as apt's sources name them. Raises `TestbedError` where none is HTTP."""
@@ -76,9 +98,6 @@ class Apt:
         """All that the release's repositories offer."""
         candidates: list[Candidate] = []
         sources = await self.sources(chosen)
-        if not await asyncio.to_thread(_complete, sources):
-            await self.refresh()
-            sources = await self.sources(chosen)
         for source in sources:
             text = await self._run([HELPER, "cat-file", source.file])
             candidates += await asyncio.to_thread(_candidates, text, chosen)
@@ -86,25 +105,27 @@ class Apt:
 
     async def refresh(self) -> None:
         """Fetch the lists anew, into our own directory. Raises `TestbedError` with apt's words."""
-        if self._lists is None:
+        if self._directory is None:
             raise TestbedError("NoMirror", "apt's lists are missing or out of date; run: apt-get update")
-        (self._lists / "partial").mkdir(parents=True, exist_ok=True)
+        partial = self._directory / "lists" / "partial"
+        await asyncio.to_thread(partial.mkdir, parents=True, exist_ok=True)
         await self._run(["apt-get", "-q", "update"], REFRESH_SECONDS)
 
     def _options(self) -> list[str]:
-        if self._lists is None or not (self._lists / "partial").is_dir():
+        if self._directory is None or not (self._directory / "lists" / "partial").is_dir():
             return []
-        # No change of user: the directory may be readable by us alone.
-        return [
-            "-o",
-            f"Dir::State::Lists={self._lists}",
-            "-o",
-            "APT::Sandbox::User=",
-            "-o",
+        settings = [
+            f"Dir::State::Lists={self._directory}/lists",
+            "APT::Sandbox::User=",  # no change of user: the directory may be ours alone
             "Dir::Cache::pkgcache=",
-            "-o",
             "Dir::Cache::srcpkgcache=",
         ]
+        if (self._directory / _SOURCES).exists():
+            settings += [
+                f"Dir::Etc::SourceList={self._directory / _SOURCES}",
+                "Dir::Etc::SourceParts=/dev/null",
+            ]
+        return [word for setting in settings for word in ("-o", setting)]
 
     async def _run(self, command: Sequence[str], seconds: float | None = None) -> str:
         program, *rest = command
@@ -137,8 +158,25 @@ class Apt:
         return out.decode(errors="replace")
 
 
-def _complete(sources: Sequence[Source]) -> bool:
-    return all(Path(source.file).exists() for source in sources)
+def _suites(release: str) -> tuple[str, ...]:
+    """Not backports, which are not made to fit together."""
+    return (release, f"{release}-updates", f"{release}-security")
+
+
+def _sources_list(others: Sequence[Source], release: str) -> str:
+    """The same mirrors for another release."""
+    option = f"[signed-by={KEYRING}] " if Path(KEYRING).exists() else ""
+    lines: dict[str, None] = {}
+    for source in others:
+        _, dash, kind = source.codename.partition("-")
+        if f"{release}{dash}{kind}" in _suites(release):
+            lines[f"deb {option}{source.base} {release}{dash}{kind} main\n"] = None
+    return "".join(lines)
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, "utf-8")
 
 
 def _candidates(text: str, chosen: Selection) -> list[Candidate]:

@@ -95,7 +95,7 @@ class Seed:
         self._set = lock is not None
         self._base_text = _read(self._base_file)
         self._base = _parse(self._base_text, self._base_file)
-        self._apt = apt or Apt(directory / "apt" / "lists")
+        self._apt = apt or Apt(directory / "apt")
         self._transport = transport
         self._limits = limits
         self._renewing = asyncio.Lock()

@@ -106,23 +106,54 @@ async def test_packages_of_other_architectures_are_not_looked_at(
     assert found.version.text == "7"
 
 
-async def test_lists_that_are_missing_are_fetched_into_a_directory_of_ours(
-    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ours = tmp_path / "state" / "lists"
+def lively_apt(folder: Path, ours: Path, *, before: str = "", after: str) -> None:
+    """An apt that has the indexes `before`, and `after` an update into our directory."""
     program(
-        programs,
+        folder,
         "apt-get",
         f"""case "$*" in
-  *update*) printf '%s' "$*" > {tmp_path}/said; cp {tmp_path}/fresh {ours}/fresh ;;
-  *Dir::State::Lists={ours}*) echo 'Debian|bookworm|amd64|http://mirror.test/|{ours}/fresh' ;;
-  *) echo 'Debian|bookworm|amd64|http://mirror.test/|{tmp_path}/nowhere' ;;
+  *update*) printf '%s' "$*" > {folder}/said; touch {ours}/fetched ;;
+  *) if [ -e {ours}/fetched ]; then echo '{after}'; else echo '{before}'; fi | grep . || true ;;
 esac""",
     )
-    program(programs, "apt-helper", 'for last; do :; done; cat "$last"')
-    monkeypatch.setattr(module, "HELPER", str(programs / "apt-helper"))
-    (tmp_path / "fresh").write_text(STANZA.format("amd64"))
-    assert (await Apt(ours).index(CHOSEN)).newest("curl") is not None
-    assert f"Dir::State::Lists={ours}" in (tmp_path / "said").read_text()
-    with pytest.raises(TestbedError, match="run: apt-get update"):
-        await Apt().index(CHOSEN)
+
+
+async def test_lists_that_are_missing_are_fetched_into_a_directory_of_ours(
+    programs: Path, tmp_path: Path
+) -> None:
+    ours = tmp_path / "apt"
+    lively_apt(programs, ours, after="Debian|bookworm|amd64|http://mirror.test/|/fresh")
+    assert [source.file for source in await Apt(ours).sources(CHOSEN)] == ["/fresh"]
+    assert f"Dir::State::Lists={ours}/lists" in (programs / "said").read_text()
+
+
+async def test_without_a_directory_of_ours_the_error_says_what_to_do(programs: Path, tmp_path: Path) -> None:
+    lively_apt(programs, tmp_path, after="Debian|bookworm|amd64|http://mirror.test/|/fresh")
+    with pytest.raises(TestbedError, match="and run: apt-get update"):
+        await Apt().sources(CHOSEN)
+
+
+async def test_a_machine_with_another_release_uses_its_own_mirrors(programs: Path, tmp_path: Path) -> None:
+    ours = tmp_path / "apt"
+    before = [
+        "Debian|trixie|amd64|http://mirror.test/debian/|/a",
+        "Debian|trixie-updates|amd64|http://mirror.test/debian/|/b",
+        "Debian|trixie-backports|amd64|http://mirror.test/debian/|/c",
+        "Debian|trixie-security|amd64|http://mirror.test/security/|/d",
+    ]
+    after = "Debian|bookworm|amd64|http://mirror.test/debian/|/fresh"
+    lively_apt(programs, ours, before="\n".join(before), after=after)
+    assert [source.file for source in await Apt(ours).sources(CHOSEN)] == ["/fresh"]
+    lines = (ours / "sources.list").read_text().splitlines()
+    assert [line.partition("http")[2] for line in lines] == [
+        "://mirror.test/debian/ bookworm main",
+        "://mirror.test/debian/ bookworm-updates main",
+        "://mirror.test/security/ bookworm-security main",
+    ]
+    assert f"Dir::Etc::SourceList={ours}/sources.list" in (programs / "said").read_text()
+
+
+async def test_an_update_that_fails_says_so_in_apts_words(programs: Path, tmp_path: Path) -> None:
+    program(programs, "apt-get", 'case "$*" in *update*) echo "Err: no route" >&2; exit 100;; esac')
+    with pytest.raises(TestbedError, match="failed: Err: no route"):
+        await Apt(tmp_path / "apt").sources(CHOSEN)
