@@ -57,6 +57,7 @@ let
         path = "init";
         text = ''
           #!${runtime.interpreter}
+          jit.off() -- nothing here runs long enough to gain
           package.path = "${runtime.code}/?.lua"
           require("nxc.main").run { toplevel = "${placeholder "out"}", shell = "${runtime.shell}", modules = {}, dhcp_script = "${runtime.code}/udhcpc.sh" }
         '';

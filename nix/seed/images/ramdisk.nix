@@ -24,6 +24,7 @@ let
       ln -s $shell sbin/modprobe
       cat > init <<END
       #!$interpreter
+      jit.off() -- nothing here runs long enough to gain
       package.path = "$code/?.lua"
       require("nxc.main").run { roles = "/nxc/roles", shell = "$shell", modules = { $early }, dhcp_script = "$code/udhcpc.sh" }
       END

@@ -14,8 +14,12 @@ rec {
     script = ''
       mkdir -p $out/bin
       for command in $commands; do
-        printf '#!%s\npackage.path = "%s/?.lua"\nrequire("nxc.cli.%s")(arg, "%s")\n' \
-          "$interpreter" "$code" "$(case $command in poweroff | reboot | halt | shutdown) echo power ;; *) echo $command ;; esac)" $command > $out/bin/$command
+        case $command in
+          poweroff | reboot | halt | shutdown) module=power ;;
+          *) module=$command ;;
+        esac
+        printf '#!%s\njit.off()\npackage.path = "%s/?.lua"\nrequire("nxc.cli.%s")(arg, "%s")\n' \
+          "$interpreter" "$code" "$module" "$command" > $out/bin/$command
       done
       chmod 755 $out/bin/*
       ln -s ${pkgs.openssh-sftp-server}/lib/openssh/sftp-server $out/bin/sftp-server

@@ -121,7 +121,7 @@ function json.encode(value)
   local kind = type(value)
   if kind == "string" then return quoted(value) end
   if kind == "boolean" then return tostring(value) end
-  if kind == "number" then return value % 1 == 0 and ("%.0f"):format(value) or ("%.6g"):format(value) end
+  if kind == "number" then return value % 1 == 0 and ("%.0f"):format(value) or ("%.14g"):format(value) end
   local parts = {}
   if getmetatable(value) == json.array then
     for _, item in ipairs(value) do parts[#parts + 1] = json.encode(item) end
