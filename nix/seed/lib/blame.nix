@@ -4,9 +4,19 @@
 # attribute, `scope` says whose options these are. Every message begins with "nxc: " and the role.
 lib:
 let
-  inherit (lib) concatMapStringsSep concatStringsSep showOption;
+  inherit (lib) concatMapStringsSep concatStringsSep;
 
   nowhere = { role = ""; hint = _: null; };
+  # A path for readers: the place in a list, which NixOS shows as [definition 1-entry 2], in words.
+  showOption = loc:
+    let
+      element = part: let found = builtins.match "\\[definition [0-9]+-entry ([0-9]+)]" part; in if found == null then null else builtins.head found;
+      word = part: if element part == null then part else "<element ${element part}>";
+      final = if loc == [ ] then null else element (lib.last loc);
+    in
+    if final == null then lib.showOption (map word loc)
+    else "element ${final} of ${showOption (lib.init loc)}";
+
   scopeOf = defs: if defs == [ ] then nowhere else (builtins.head defs).scope or nowhere;
   say = scope: message: throw "nxc: ${lib.optionalString (scope.role != "") "role \"${scope.role}\": "}${message}";
 
@@ -47,10 +57,12 @@ let
   advice = type: value:
     let
       found = builtins.typeOf value;
-      wants = word: builtins.match "(.* )?${word}([ ,].*)?" type.description != null;
-      isText = builtins.elem type.name [ "str" "separatedString" "singleLineStr" "nonEmptyStr" "strMatching" ];
+      wants = word: builtins.match "(.* )?${word}([ ,;].*)?" type.description != null;
+      inner = type.nestedTypes.elemType or null;
+      isText = builtins.match "(str|separatedString|singleLineStr|nonEmptyStr|strMatching.*)" type.name != null;
     in
-    if isText && found == "list" then
+    if type.name == "nullOr" then advice inner value
+    else if isText && found == "list" then
       "; it is one string, not a list: write the lines between '' and '', or lib.concatStringsSep \"${if type.name == "separatedString" then builtins.replaceStrings [ "\n" ] [ "\\n" ] (type.separator or " ") else " "}\" [ … ]"
     else if isText && (found == "int" || found == "float") then "; write it in quotes: \"${toString value}\""
     else if type.name == "bool" && found == "string" && builtins.elem value [ "true" "false" ] then "; write ${value} without quotes"
@@ -90,6 +102,7 @@ in
       one = { loc, def, siblings }:
         let
           name = lib.last loc;
+          known = concatStringsSep ", " (lib.remove "_module" siblings);
           sibling = nearest name siblings;
           elsewhere = builtins.filter (path: lib.last path == name) (paths [ ] options);
           hint = scope.hint loc;
@@ -99,8 +112,8 @@ in
             else if elsewhere != [ ] then
               "did you mean ${concatMapStringsSep " or " showOption (lib.take 3 (map (path: prefix ++ path) elsewhere))}?"
             else if builtins.length loc == depth + 1 then
-              "${if depth == 0 then "there are" else "${showOption prefix} has"} ${brief 200 (concatStringsSep ", " siblings)}"
-            else "${showOption (lib.init loc)} has ${brief 200 (concatStringsSep ", " siblings)}";
+              "${if depth == 0 then "there are" else "${showOption prefix} has"} ${brief 200 known}"
+            else "${showOption (lib.init loc)} has ${brief 200 known}";
         in
         "the option ${showOption loc} does not exist; ${suggestion} (${place def})";
       shownOnes = lib.take 10 unmatched;
@@ -139,7 +152,7 @@ in
         else [
           ({
             inherit (here) loc declarations;
-            name = showOption here.loc;
+            name = lib.showOption here.loc;
             description = lib.options.textOf (here.description or "");
             type = here.type.description;
             internal = here.internal or false;
