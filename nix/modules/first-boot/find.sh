@@ -93,13 +93,13 @@ if [ -n "$sha256" ]; then
   [ "$found" = "$sha256" ] || stay "the deployment information has the sha256 $found, not $sha256 as the command line says"
 fi
 
-jq -e '
-  def label: type == "string" and test("^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$");
-  .version == 1 and (.role | label) and (.host | label)
+jq -e -s '
+  def is_name: type == "string" and test("^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$");
+  length == 1 and (.[0] | .version == 1 and (.role | is_name) and (.host | is_name)
   and ((.hosts // {}) | type == "object" and all(.[]; .address | type == "string" and test("^[0-9a-fA-F.:]+$")))
   and ((.authorizedKeys // []) | type == "array" and all(.[]; type == "string"))
   and ((.interfaces // []) | type == "array" and all(.[]; (.mac | type == "string" and test("^[0-9a-fA-F:]{17}$"))
-    and (.address | type == "string" and test("^[0-9a-fA-F.:]+/[0-9]+$"))))
+    and (.address | type == "string" and test("^[0-9a-fA-F.:]+/[0-9]+$")))))
 ' "$state/deployment.json" > /dev/null 2>&1 || stay "the deployment information is not a document of version 1"
 since_kernel information
 

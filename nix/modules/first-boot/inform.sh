@@ -20,7 +20,7 @@ if [ "${1-}" != --boot ]; then
   document=$(mktemp "$state/new.XXXXXX") || fail "this node has no place for information: $state"
   trap 'rm -f "$document"' EXIT
   head -c 16777216 > "$document"
-  jq -e '.version == 1' "$document" > /dev/null 2>&1 || fail "that is not a document of version 1"
+  jq -e -s 'length == 1 and .[0].version == 1' "$document" > /dev/null 2>&1 || fail "that is not a document of version 1"
   for field in deployment node role host; do
     [ "$(jq -r ".$field // empty" "$document")" = "$(jq -r ".$field // empty" "$state/deployment.json")" ] \
       || fail "the document is for another $field: $(jq -r ".$field // empty" "$document")"
