@@ -55,5 +55,5 @@ wheel: install ## builds dist/*.whl and looks inside
 	.ci/wheel
 
 clean: ## everything that a target made
-	rm -rf .venv build dist .bench .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .demo .venv build dist .bench .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
