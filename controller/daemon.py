@@ -30,7 +30,7 @@ from controller.runtime.kopf_feed import KopfFeed
 
 logger = logging.getLogger(__name__)
 
-CRD_REVISION = 2
+CRD_REVISION = 3
 LOOK_AGAIN = 2.0
 """Seconds between two looks at surroundings that are not right yet."""
 STUCK_AFTER = 300.0

@@ -177,6 +177,7 @@ class Course:
             build_seconds=round(ended - between, 3),
             package_source=work.order.packages.name,
             pin=work.order.pin,
+            test_script=produced.test_script,
         )
         await self._offload(self._records.put, record)
         self._done(work, record)

@@ -43,6 +43,7 @@ class Produced:
     store_paths: tuple[str, ...] = ()
     size: int = 0
     closure_size: int = 0
+    test_script: str = ""
 
 
 @dataclass(frozen=True, slots=True)

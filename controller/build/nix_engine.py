@@ -142,6 +142,7 @@ class NixEngine:
             store_paths=tuple(dict.fromkeys([evaluated.output, *map(store_path, files)]))[:STORE_PATHS],
             size=await asyncio.to_thread(self._size, files),
             closure_size=sum(info.nar_size for info in closure.values()),
+            test_script=manifest.test_script,
         )
 
     async def manifest(self, output: str) -> tuple[str, Manifest]:

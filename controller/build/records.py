@@ -39,6 +39,7 @@ class Record:
     pin: str = ""
     reproducible: bool | None = None
     differs: str = ""
+    test_script: str = ""
 
     @classmethod
     def parse(cls, document: Any) -> Record:

@@ -10,7 +10,7 @@ from typing import Any
 
 from controller.build.engine import Order
 from controller.build.records import Record
-from controller.model.composition import Image, ImageState
+from controller.model.composition import TEST_SCRIPT_LIMIT, Image, ImageState
 from controller.model.errors import Blame, NxcError
 from controller.model.kinds import Key
 
@@ -118,4 +118,6 @@ class Work:
             }
             if record.reproducible is not None:
                 details["reproducible"] = record.reproducible
+            if 0 < len(record.test_script) <= TEST_SCRIPT_LIMIT:
+                details["testScript"] = record.test_script
         return details

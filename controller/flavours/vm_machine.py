@@ -95,6 +95,7 @@ class VmMachine:
         """As it stands now."""
         record = self.record
         attempt = self._house.attempts.get(record.key)
+        report = attempt.report if attempt is not None else None
         gone = record.stage is Stage.ENDED
         running = self._port is not None and not gone
         since: datetime | None = record.since
@@ -110,6 +111,7 @@ class VmMachine:
             digest=record.digest,
             phase=Phase.GONE if gone else Phase.RUNNING if running else Phase.STARTING,
             address=f"127.0.0.1:{self._port}" if running else "",
+            host_key=report.host_key if report is not None else "",
             information=record.information if attempt is not None and attempt.informed else "",
             verified=self._verified(),
             reachable=reachable,
@@ -224,7 +226,7 @@ class VmMachine:
             raise NxcError("ImageMissing", f"image {record.image} is not in the store any more")
         since = house.context.clock()
         await self._write(replace(record, stage=Stage.STARTING, since=since))
-        files.private_directory(self.directory, record.user)
+        await asyncio.to_thread(files.remove, self.directory)
         await self._open_door()
         with contextlib.ExitStack() as stack:
             kernel, archive = await asyncio.to_thread(self._open_files, image, stack)

@@ -16,6 +16,8 @@ from controller.model.quantity import parse_duration
 
 PROGRESS_LIMIT = 64
 """Characters of `progress` that the schema accepts."""
+TEST_SCRIPT_LIMIT = 65536
+"""Characters of `testScript` that the schema accepts."""
 DEFAULT_KEEP = 2
 
 

@@ -64,9 +64,9 @@ UNSEEN = Signal()
 class Machine:
     """One machine as it stands in the world.
 
-    `information` is the digest of the deployment information it holds, empty before it fetched any.
-    `ended` says why a GONE machine is gone; `evidence` is the tail of its console; `since` is when the
-    backend took the order.
+    `host_key` is the SSH host key that it reported; `information` is the digest of the deployment information
+    it holds; both are empty before. `ended` says why a GONE machine is gone; `evidence` is the tail of its
+    console; `since` is when the backend took the order.
     """
 
     key: MachineKey
@@ -76,6 +76,7 @@ class Machine:
     digest: str
     phase: Phase
     address: str = ""
+    host_key: str = ""
     information: str = ""
     verified: Signal = UNSEEN
     reachable: Signal = UNSEEN

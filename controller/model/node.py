@@ -160,6 +160,7 @@ class NodeStatus:
     next_attempt: datetime | None = None
     last_failure: Failure | None = None
     address: str = ""
+    host_key: str = ""
     evidence: str = ""
     timings: Mapping[str, datetime] = field(default_factory=dict)
     last_handled: str = ""
@@ -185,6 +186,8 @@ class NodeStatus:
             status["lastFailure"] = self.last_failure.to_dict()
         if self.address:
             status["address"] = self.address
+        if self.host_key:
+            status["hostKey"] = self.host_key
         if self.evidence:
             status["evidence"] = self.evidence[-EVIDENCE_LIMIT:]
         if self.timings:
@@ -222,6 +225,7 @@ class NodeStatus:
             next_attempt=parse_time(status.get("nextAttemptAt")),
             last_failure=Failure.parse(status.get("lastFailure")),
             address=status.get("address", ""),
+            host_key=status.get("hostKey", ""),
             evidence=status.get("evidence", ""),
             timings=timings,
             last_handled=status.get("lastHandledReconcileAt", ""),

@@ -133,7 +133,9 @@ def _start(world: NodeWorld, status: NodeStatus, now: datetime) -> NodePlan:
     spec = world.node.spec
     number = status.attempt.number + 1 if status.attempt else 1
     attempt = Attempt(number, spec.boot_digest, spec.image, started=now)
-    status = replace(status, attempt=attempt, next_attempt=None, timings={}, address="", evidence="")
+    status = replace(
+        status, attempt=attempt, next_attempt=None, timings={}, address="", host_key="", evidence=""
+    )
     return _order(world, status, attempt, now)
 
 
@@ -195,6 +197,7 @@ def _observe(
         attempt=replace(attempt, seen=True, started=min(attempt.started, now)),
         failures=0 if stable else status.failures,
         address=machine.address,
+        host_key=machine.host_key,
         evidence="" if ready.holds else machine.evidence,
         timings=timings,
     )
@@ -301,6 +304,7 @@ def _fail(node: Node, status: NodeStatus, attempt: Attempt, failure: Failure, no
         next_attempt=now + backoff(node.meta.uid, failures),
         timings={},
         address="",
+        host_key="",
     )
     return _between(node, status, now, release=True)
 
