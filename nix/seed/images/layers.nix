@@ -2,24 +2,35 @@
 # alone, so compositions share it and a change elsewhere does not make it anew.
 { pkgs, lib }:
 let
-  inherit (builtins) attrNames attrValues concatMap genericClosure getContext hashString head listToAttrs map match unsafeDiscardStringContext;
-  inherit (lib) filter;
+  inherit (builtins) attrNames attrValues concatMap getContext head listToAttrs map match unsafeDiscardStringContext;
 
-  # zstd -3 on one thread: the same bytes everywhere, and twice as fast as what a deeper level gains by size.
+  # zstd -3 on one thread: the same bytes everywhere. (docs/images.md has the measurements.)
   level = "-3";
 
-  archive = builtins.readFile ./archive.sh;
+  archive = "${builtins.path { path = ./archive.lua; name = "archive.lua"; }}";
 
-  layer = path: pkgs.run {
-    # The name without hash and dots, for people who look at a list of layers.
-    name = "layer-${unsafeDiscardStringContext (path.pname or path.name or "path")}.cpio.zst";
-    nativeBuildInputs = [ pkgs.zstd ];
-    inherit path level;
+  # A derivation that compresses the trees which `list` prints: name in the archive, a tab, place. What stands one after the
+  # other in an initrd begins at a multiple of four bytes.
+  compressed = arguments: pkgs.run (arguments // {
+    name = "layer-${arguments.name}.cpio.zst";
+    inherit archive level;
+    lua = "${pkgs.luajit}/bin/luajit";
+    zstd = "${pkgs.zstd}/bin/zstd";
     script = ''
-      ${archive}
-      cd /
-      find "''${path#/}" | archive / > $out
+      list() {
+      ${arguments.list}
+      }
+      list | $lua -joff $archive | $zstd -q -T1 $level > $NIX_BUILD_TOP/layer
+      size=$(stat -c %s $NIX_BUILD_TOP/layer)
+      { cat $NIX_BUILD_TOP/layer; head -c $(((4 - size % 4) % 4)) /dev/zero; } > $out
     '';
+  });
+
+  layer = path: compressed {
+    # A name for people who look at a list of layers.
+    name = unsafeDiscardStringContext (path.pname or path.name or "path");
+    inherit path;
+    list = ''printf '%s\t%s\n' "''${path#/}" "$path"'';
   };
 
   # Packages of the seed by the name of their derivation: what a string's context can be looked up in.
@@ -42,20 +53,5 @@ let
     attrValues (listToAttrs (map (package: { name = unsafeDiscardStringContext package.outPath; value = package; }) every));
 in
 {
-  inherit layer packagesOf;
-
-  # A layer of whatever `script` puts into the current directory.
-  layerOf = arguments: pkgs.run (arguments // {
-    name = "layer-${arguments.name}.cpio.zst";
-    nativeBuildInputs = [ pkgs.zstd ];
-    inherit level;
-    script = ''
-      ${archive}
-      mkdir $NIX_BUILD_TOP/root
-      cd $NIX_BUILD_TOP/root
-      ${arguments.script}
-      cd $NIX_BUILD_TOP/root
-      find . -mindepth 1 | archive . > $out
-    '';
-  });
+  inherit compressed layer packagesOf;
 }

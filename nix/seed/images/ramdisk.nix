@@ -10,50 +10,50 @@ let
   early = [ "virtio_pci" "virtio_net" "virtio_rng" "virtio_blk" ];
 
   # /init, and the links that it needs before there is a role.
-  base = kernel: modules: layers.layerOf {
+  base = kernel: modules: layers.compressed {
     name = "base";
     inherit (runtime) code interpreter shell;
     inherit modules;
     release = kernel.version;
     early = concatStringsSep ", " (map (module: "\"${module}\"") early);
-    script = ''
-      mkdir -p bin sbin lib/modules etc proc sys dev run tmp var root home nix/store nxc
-      ln -s $modules/lib/modules/$release lib/modules/$release
-      ln -s $shell bin/sh
-      ln -s $shell bin/busybox
-      ln -s $shell sbin/modprobe
-      cat > init <<END
-      #!$interpreter
-      jit.off() -- nothing here runs long enough to gain
-      package.path = "$code/?.lua"
-      require("nxc.main").run { roles = "/nxc/roles", shell = "$shell", modules = { $early }, dhcp_script = "$code/udhcpc.sh" }
-      END
-      sed -i 's/^ *//' init
-      chmod 755 init
+    list = ''
+      root=$NIX_BUILD_TOP/root
+      for directory in bin sbin lib/modules etc proc sys dev run tmp var root home nix/store; do mkdir -p $root/$directory; done
+      ln -s $modules/lib/modules/$release $root/lib/modules/$release
+      ln -s $shell $root/bin/sh
+      ln -s $shell $root/bin/busybox
+      ln -s $shell $root/sbin/modprobe
+      {
+        echo "#!$interpreter"
+        echo 'jit.off() -- nothing here runs long enough to gain'
+        echo "package.path = '$code/?.lua'"
+        echo "require('nxc.main').run {"
+        echo "  roles = '/nxc/roles', shell = '$shell', modules = { $early }, dhcp_script = '$code/udhcpc.sh' }"
+      } > $root/init
+      chmod 755 $root/init
+      for name in $(ls $root); do printf '%s\t%s\n' $name $root/$name; done
     '';
   };
 
   # The systems themselves, and everything of theirs that has no layer of its own.
-  top = systems: layered: layers.layerOf {
+  top = systems: layered: layers.compressed {
     name = "roles";
     exportReferencesGraph = concatLists (lib.mapAttrsToList (role: system: [ "closure-${role}" system ]) systems);
     names = attrNames systems;
     systems = attrValues systems;
     layered = map toString layered;
     passAsFile = [ "layered" ];
-    script = ''
-      mkdir -p nix/store nxc/roles
-      tr ' ' '\n' < $layeredPath | sort > $NIX_BUILD_TOP/layered
-      cat $NIX_BUILD_TOP/closure-* | grep '^/' | sort -u > $NIX_BUILD_TOP/wanted
-      grep -vxFf $NIX_BUILD_TOP/layered $NIX_BUILD_TOP/wanted | while read -r path; do
-        busybox cp -a "$path" nix/store/
-        chmod -R u+w "nix/store/''${path##*/}"
-      done
+    list = ''
+      tr ' ' '\n' < $layeredPath > $NIX_BUILD_TOP/layered
+      cat $NIX_BUILD_TOP/closure-* | grep '^/' | sort -u | grep -vxFf $NIX_BUILD_TOP/layered |
+        while read -r path; do printf '%s\t%s\n' "''${path#/}" "$path"; done
+      mkdir -p $NIX_BUILD_TOP/roles
       set -- $systems
       for name in $names; do
-        ln -s "$1" nxc/roles/$name
+        ln -s "$1" $NIX_BUILD_TOP/roles/$name
         shift
       done
+      printf 'nxc/roles\t%s\n' $NIX_BUILD_TOP/roles
     '';
   };
 
