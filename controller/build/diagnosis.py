@@ -224,12 +224,10 @@ def _short(text: str) -> str:
 # ---------------------------------------------------------------- builds
 
 _FAILED = re.compile(r"builder for '(/nix/store/\S+\.drv)' failed ([^\n;]*)")
-_CANNOT = re.compile(r"Cannot build '(/nix/store/\S+\.drv)'")
-_SILENT = re.compile(r"building of '(/nix/store/\S+?\.drv)\S*' timed out after (\d+) seconds of silence")
-_SLOW = re.compile(r"building of '(/nix/store/\S+?\.drv)\S*' timed out after (\d+) seconds")
-_LOUD = re.compile(
-    r"(/nix/store/\S+?\.drv)\S*(?: from \.drv file)? killed after writing more than (\d+) bytes of log output"
-)
+_GOAL = r"building of '(/nix/store/\S+?\.drv)\S*(?: from \.drv file)?"
+_SILENT = re.compile(_GOAL + r" timed out after (\d+) seconds of silence")
+_SLOW = re.compile(_GOAL + r" timed out after (\d+) seconds")
+_LOUD = re.compile(_GOAL + r" killed after writing more than (\d+) bytes of log output")
 _FEATURES = re.compile(r"a '(\S+)' with features \{(.*)\} is required to build '(/nix/store/\S+\.drv)'")
 _CONSEQUENCE = re.compile(r"\d+ dependenc(?:y|ies) of derivation .* failed to build")
 _FULL = re.compile(r"No space left on device|database or disk is full")
@@ -273,8 +271,10 @@ def build(log: Log, status: int, limits: BuildLimits, path: Path) -> NxcError:
 def _how(text: str) -> str:
     """`with exit code 1`; a signal's number says nothing to most."""
     text = text.strip().rstrip(";:,.")
+    if text.startswith("to produce output path"):
+        return "to write its output: a builder has to make the file or folder $out"
     if "signal 9" in text:
-        return f"{text}: something killed it, perhaps for want of memory"
+        return f"{text}: for want of memory, or as it closed its output before its end"
     if "signal 25" in text or "signal 31" in text:
         return f"{text}: it wrote a file larger than it may, or did what the sandbox forbids"
     return text

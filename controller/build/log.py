@@ -24,6 +24,8 @@ _TAIL_LINES, _TAIL_BYTES = 50, 1 << 14
 _KEPT = 256
 """Activities, and derivations with a tail, that are kept at once."""
 _SHOWN = 3
+_CHATTER = "you did not specify '--add-root'"
+"""Of no use to anybody: roots are ours to make."""
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _CONTROLS = {code: None for code in range(32) if chr(code) not in "\t\n"} | {127: None}
@@ -169,7 +171,9 @@ class Log:
         text = plain(message)[: _LINE * 4]
         self._say(text)
         level = event.get("level")
-        if isinstance(level, int) and level <= 2:  # error, warning, notice; the rest is chatter
+        if (
+            isinstance(level, int) and level <= 2 and _CHATTER not in text
+        ):  # error, warning, notice; the rest is chatter
             yield from text.splitlines()
 
     def _say(self, text: str) -> None:

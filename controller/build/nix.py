@@ -7,13 +7,14 @@ as a user of its own. What hostile compositions may try, and what stops it: docs
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from controller.build import answers, configuration, derivation, diagnosis, disk, nar, tree
+from controller.build import answers, configuration, derivation, diagnosis, disk, leftovers, nar, tree
 from controller.build.answers import Evaluation, Fixed, Missing, PathInfo
 from controller.build.expression import literal
 from controller.build.gate import Gate
@@ -325,8 +326,24 @@ class Nix:
         arguments: Sequence[str] = (),
     ) -> tuple[Ended, Log]:
         """Runs Nix on these derivations; `building` are those that it will build."""
+        places = await asyncio.to_thread(self._places, building)
+        try:
+            return await self._supervise(derivations, places, limits, progress, log, arguments)
+        except BaseException:
+            await _surely(asyncio.to_thread(leftovers.clear, places))
+            raise
+
+    async def _supervise(
+        self,
+        derivations: Sequence[str],
+        places: Sequence[tuple[Path, Path]],
+        limits: BuildLimits,
+        progress: Callable[[Progress], None],
+        log: Path,
+        arguments: Sequence[str],
+    ) -> tuple[Ended, Log]:
         reader = Log()
-        watched = await asyncio.to_thread(self._written, building)
+        watched = [path for place in places for path in place]
         with log.open("w", encoding="utf-8", buffering=1) as file:
 
             def take(data: bytes) -> None:
@@ -357,28 +374,23 @@ class Nix:
                     watch=lambda work: disk.watch([work, *watched], self.store_root, limits),
                 )
             except TimeIsUp:
-                raise UserError(
-                    "BuildTimeout",
-                    f"the build took longer than {duration(limits.seconds)} and was stopped; "
-                    f"it was at {reader.progress} (log: {log})",
-                ) from None
+                told = f"the build took longer than {duration(limits.seconds)} and was stopped"
+                raise UserError("BuildTimeout", f"{told}; it was at {reader.progress} (log: {log})") from None
             except OutOfMemory:
-                raise UserError(
-                    "BuildMemory",
-                    f"the build needs more than {size(limits.memory)} of memory; "
-                    f"it was at {reader.progress} (log: {log})",
-                ) from None
+                told = f"the build needs more than {size(limits.memory)} of memory"
+                raise UserError("BuildMemory", f"{told}; it was at {reader.progress} (log: {log})") from None
             finally:
                 file.writelines(f"{line}\n" for line in reader.close())
         return ended, reader
 
-    def _written(self, building: Iterable[str]) -> list[Path]:
-        """Where builds of these derivations write. Blocking."""
-        paths = []
-        for drv in building:
-            paths.append(self.physical(f"{drv}.chroot"))
-            paths += [self.physical(output.path) for output in self.derivation(drv).outputs if output.path]
-        return paths
+    def _places(self, building: Iterable[str]) -> list[tuple[Path, Path]]:
+        """Where builds of these derivations write: the root directory of each, and each output. Blocking."""
+        return [
+            (self.physical(f"{drv}.chroot"), self.physical(output.path))
+            for drv in building
+            for output in self.derivation(drv).outputs
+            if output.path
+        ]
 
     # ---------------------------------------------------------------- questions
 
@@ -452,6 +464,15 @@ class Nix:
             said = plain(ended.errors.decode(errors="replace")).strip()[-1000:]
             raise NxcError("NixFailed", f"{shown} failed with exit status {ended.status}: {said}")
         return ended
+
+
+async def _surely(work: Coroutine[object, object, None]) -> None:
+    """Waits for this, even if cancelled meanwhile."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    task.result()
 
 
 def _memory(limits: EvalLimits) -> UserError:

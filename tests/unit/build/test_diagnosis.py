@@ -106,13 +106,17 @@ def built(*errors: str, lines: tuple[str, ...] = ()) -> Log:
             "site-1.0 failed with exit code 3; its last lines:\n  one\n  two",
         ),
         (
-            f"error: building of '{DRV}' timed out after 5 seconds of silence",
+            f"error: building of '{DRV}!*' from .drv file timed out after 5 seconds of silence",
             "BuildSilent",
             "printed nothing for 15 min",
         ),
-        (f"error: building of '{DRV}^out' timed out after 5 seconds", "BuildTimeout", "took longer than 2 h"),
         (
-            f"error: {DRV} killed after writing more than 9 bytes of log output",
+            f"error: building of '{DRV}^*' from .drv file timed out after 5 seconds",
+            "BuildTimeout",
+            "took longer than 2 h",
+        ),
+        (
+            f"error: building of '{DRV}^*' from .drv file killed after writing more than 9 bytes of log output",
             "LogTooLong",
             "more than 1 MiB",
         ),
