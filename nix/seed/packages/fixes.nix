@@ -6,6 +6,10 @@
       "libgcc-s1"
       "libcrypt1"
     ];
+    mariadb-server-core = [
+      "mariadb-client-core"
+      "mariadb-client"
+    ];
     postgresql-15 = [ "postgresql-client-15" ];
     python3 = [
       "python3-minimal"
@@ -37,6 +41,8 @@
     gawk.post = "ln -s gawk bin/awk";
     netcat-openbsd.post = "ln -s nc.openbsd bin/nc; ln -s nc.openbsd bin/netcat";
     "lua5.4".post = "ln -s lua5.4 bin/lua; ln -s luac5.4 bin/luac";
+    # mariadb-install-db looks for the server below --basedir.
+    mariadb-server-core.post = "ln -s bin sbin";
     iptables.post = ''
       for six in "" 6; do
         for what in "" -save -restore; do ln -s xtables-nft-multi bin/ip''${six}tables$what; done
@@ -44,7 +50,14 @@
     '';
     # Debian chooses between two schedulers' programs at installation.
     slurmctld.post = "ln -s slurmctld-wlm bin/slurmctld";
-    slurmd.post = "ln -s slurmd-wlm bin/slurmd; ln -s slurmstepd-wlm bin/slurmstepd";
+    # For a library (PMIx) that MPI programs bring themselves; slurmd complains at every start without it.
+    slurm-wlm-basic-plugins.drop = [ "lib/slurm-wlm/mpi_pmix*.so" ];
+    # slurmd would look for its helper in /usr/sbin.
+    slurmd.post = ''
+      ln -s slurmstepd-wlm bin/slurmstepd
+      printf '#!%s\nexec %s -d %s "$@"\n' $busybox/bin/sh $out/bin/slurmd-wlm $out/bin/slurmstepd > bin/slurmd
+      chmod +x bin/slurmd
+    '';
     # File systems of Xen's own boot loader.
     "libxenmisc4.17".drop = [ "lib/xen-4.17" ];
     # Traffic control for ATM networks, by a library that nothing else uses.
