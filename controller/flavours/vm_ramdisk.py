@@ -151,8 +151,6 @@ class VmRamdiskBackend:
 
     async def _open(self) -> House:
         try:
-            files.private_directory(self._runtime, None)
-            self._runtime.chmod(0o711)  # QEMU's users must get to their own directories in it
             attempts = Attempts(self._state / "attempts", self._heard)
         except OSError as error:
             raise TestbedError(

@@ -72,7 +72,8 @@ def private_directory(path: Path, user: int | None) -> Path:
     """Make a directory that only `user` (a uid; `None`: we) may enter."""
     for parent in reversed(path.parents):
         if not parent.exists():
-            parent.mkdir(mode=0o711)
+            parent.mkdir()
+            parent.chmod(0o711)  # QEMU's users must get to their own directories in it
     path.mkdir(mode=0o700, exist_ok=True)
     status = path.stat()
     if status.st_uid not in (os.geteuid(), user):
