@@ -1,5 +1,5 @@
 # A physical machine of Grid'5000: disks and network cards of its clusters, the console that Kadeploy records.
-{ config, lib, ... }:
+{ lib, ... }:
 {
   boot.kernelParams = [ "console=tty0" "console=ttyS0,115200" ];
   boot.initrd.availableKernelModules = [
@@ -8,15 +8,5 @@
   ];
   boot.kernelModules = [ "kvm-intel" "kvm-amd" "ipmi_si" "ipmi_devintf" ];
   boot.supportedFilesystems = [ "nfs" ];
-
-  # The information may have to be fetched, and which card leads there only DHCP tells.
-  boot.initrd.systemd.network = lib.mkIf config.boot.initrd.enable {
-    enable = true;
-    wait-online.enable = false;
-    networks."90-nxc-dhcp" = {
-      matchConfig = { Type = "ether"; Kind = "!*"; };
-      networkConfig.DHCP = "ipv4";
-    };
-  };
   nxc.wait-online.enable = lib.mkDefault true;
 }

@@ -35,6 +35,20 @@ in
       example = [ "systemctl is-active nginx" ];
       description = "Commands that succeed when the role is ready; beside them, its open TCP ports must accept.";
     };
+    openPorts = {
+      tcp = mkOption {
+        type = types.listOf types.port;
+        default = config.networking.firewall.allowedTCPPorts;
+        defaultText = lib.literalExpression "config.networking.firewall.allowedTCPPorts";
+        description = "TCP ports that must accept before the role counts as ready.";
+      };
+      udp = mkOption {
+        type = types.listOf types.port;
+        default = config.networking.firewall.allowedUDPPorts;
+        defaultText = lib.literalExpression "config.networking.firewall.allowedUDPPorts";
+        description = "UDP ports that the role serves; recorded only.";
+      };
+    };
     root-sshKeys.enable = mkOption {
       type = types.bool;
       default = false;

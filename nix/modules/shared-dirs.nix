@@ -4,7 +4,7 @@ let
   inherit (lib) concatImapStrings filterAttrs mapAttrs mkIf mkMerge mkOption types;
   cfg = config.nxc.sharedDirs;
   exported = filterAttrs (_: dir: dir.export) cfg;
-  mounted = filterAttrs (_: dir: dir.server != "") cfg;
+  mounted = filterAttrs (_: dir: ! dir.export && dir.server != "") cfg;
 in
 {
   options.nxc.sharedDirs = mkOption {
@@ -29,14 +29,6 @@ in
   };
 
   config = mkMerge [
-    {
-      assertions = lib.mapAttrsToList
-        (path: dir: {
-          assertion = ! (dir.export && dir.server != "");
-          message = "nxc.sharedDirs.\"${path}\": a role either exports a folder or gets it from a server";
-        })
-        cfg;
-    }
     (mkIf (! config.boot.isContainer) {
       services.nfs.server = mkIf (exported != { }) {
         enable = true;

@@ -78,7 +78,7 @@ LISTINGS = {
 }
 
 CASES = (
-    {f"example-{name}": case for name, case in EXAMPLES.items()}
+    {f"listing-{name}": case for name, case in LISTINGS.items()}
+    | {f"example-{name}": case for name, case in EXAMPLES.items()}
     | {f"template-{name}": case for name, case in TEMPLATES.items()}
-    | {f"listing-{name}": case for name, case in LISTINGS.items()}
 )

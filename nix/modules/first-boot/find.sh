@@ -125,6 +125,10 @@ jq -r '(.interfaces // [])[] | "\(.mac) \(.address) \(.gateway // "")"' "$state/
 chmod 755 "$state" "$state/timings" "$run/systemd" "$run/systemd/network"
 chmod 644 "$state/role" "$state/host" "$state/toplevel" "$run"/systemd/network/10-nxc-*.network 2> /dev/null
 
+# systemd leaves for nothing but an operating system; a role without NixOS's own stage 1 has made none of it yet.
+mkdir -p "$root/usr/lib"
+[ -e "$root/usr/lib/os-release" ] || echo 'ID=nixos' > "$root/usr/lib/os-release"
+
 # What `init=` of an image for every role stands for.
 mkdir -p "$root/nxc"
 ln -sfn "$toplevel" "$root/nxc/system"

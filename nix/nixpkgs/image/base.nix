@@ -29,6 +29,10 @@ let
 in
 rec {
   config = withKernel first;
+
+  # What systems have in common: all of one but for its kernel's image and its initrd, which come by themselves.
+  common = [ config.system.build.etc config.system.path config.system.modulesTree config.systemd.package ];
+
   otherKernels = mapAttrs (_: withKernel) different;
 
   kernelParameters =

@@ -3,15 +3,10 @@
 { lib, pkgs }:
 { roles, metadata, files ? { } }:
 let
-  ports = config: {
-    tcp = config.networking.firewall.allowedTCPPorts;
-    udp = config.networking.firewall.allowedUDPPorts;
-  };
   describe = _: role: {
     toplevel = "${role.config.system.build.toplevel}";
     init = "${role.config.system.build.toplevel}/init";
-    inherit (role.config.nxc) readiness;
-    openPorts = ports role.config;
+    inherit (role.config.nxc) readiness openPorts;
   };
   own = files.roles or { };
   document = metadata // removeAttrs files [ "roles" ] // {

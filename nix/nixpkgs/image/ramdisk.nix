@@ -12,11 +12,11 @@ let
   base = import ./base.nix { inherit lib evalRole modules pkgs roles; };
 
   layer = import ./layer.nix { inherit pkgs; };
-  baseStore = layer.store { name = "base"; roots = [ base.config.system.build.toplevel ]; };
+  baseStore = layer.store { name = "base"; roots = base.common; };
   rolesStore = layer.store {
     name = "roles";
     roots = lib.mapAttrsToList (_: role: role.config.system.build.toplevel) roles;
-    without = [ base.config.system.build.toplevel ];
+    without = base.common;
     registration = true;
   };
   layers = [
