@@ -143,15 +143,15 @@ class Course:
         work.turn(ImageState.EVALUATING)
         self._stir(work, now=True)
         evaluated = await self._engine.evaluate(work.order, min(EVALUATION_LIMIT, self._left(work)))
-        if evaluated.pin and evaluated.pin != work.order.pin:
-            raise Repinned
         between = self._now()
         self._metrics.build_seconds.labels("evaluate").observe(between - begun)
         work.roles, work.warnings, work.evaluated = evaluated.roles, evaluated.warnings, True
         work.output = evaluated.output
         self._engine.keep(evaluated.output)
-        work.turn(ImageState.BUILDING)
+        work.turn(ImageState.BUILDING, "bringing packages")
         self._stir(work, now=True)
+        if await self._engine.provide(work.order, evaluated) != work.order.pin:
+            raise Repinned
 
         def progress(text: str) -> None:
             if text != work.progress:
@@ -173,7 +173,7 @@ class Course:
             store_paths=produced.store_paths,
             size=produced.size,
             closure_size=produced.closure_size,
-            eval_seconds=round(between - begun, 3),
+            eval_seconds=round(evaluated.seconds, 3),
             build_seconds=round(ended - between, 3),
             package_source=work.order.packages.name,
             pin=work.order.pin,

@@ -26,13 +26,13 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """What an evaluation told. `pin`: which packages it was made with, where that is another than ordered."""
+    """What an evaluation told, and how long Nix took for it."""
 
     drv: str
     output: str
     roles: tuple[str, ...]
     warnings: tuple[str, ...] = ()
-    pin: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,10 @@ class Engine(Protocol):
 
     async def evaluate(self, order: Order, seconds: float) -> Evaluated:
         """Evaluate; `UserError` with file, line and column where the composition is at fault."""
+
+    async def provide(self, order: Order, evaluated: Evaluated) -> str:
+        """Bring what the build needs from outside, as far as the package source may. Which packages are in
+        force then: another pin than the order's means that it has to be evaluated anew."""
 
     async def build(
         self, evaluated: Evaluated, seconds: float, log: Path, progress: Callable[[str], None]

@@ -78,22 +78,13 @@ class NixEngine:
                 "NotConfigured", f"package source {packages.name!r} has no path; ask the administrator"
             )
         if packages.name not in self._nixpkgs:
-            self._nixpkgs[packages.name] = await self.nix.add_tree(packages.path, "nixpkgs")
+            path = await self.nix.add_tree(packages.path, "nixpkgs")
+            self.nix.root(f"packages-{packages.name}", path)
+            self._nixpkgs[packages.name] = path
         return self._nixpkgs[packages.name]
 
     async def evaluate(self, order: Order, seconds: float) -> Evaluated:
         source = await self.nix.add_tree(order.tree, "source")
-        evaluated = await self._evaluate(source, order, seconds)
-        pin = order.pin
-        if order.packages.kind == SourceKind.SEED:
-            seed = self._seed(order.packages)
-            async with self._providing:  # what several need is fetched once
-                provided = await seed.provide(self.nix, evaluated.drv)
-            if provided.renewed:
-                pin = (await asyncio.to_thread(seed.status)).digest
-        return Evaluated(evaluated.drv, evaluated.output, evaluated.roles, evaluated.warnings, pin)
-
-    async def _evaluate(self, source: str, order: Order, seconds: float) -> Evaluated:
         request = {
             "source": source,
             "entry": order.entry,
@@ -103,7 +94,14 @@ class NixEngine:
             "packageSource": await self._package_source(order.packages),
         }
         told = await self.nix.evaluate(request, EvalLimits(seconds=seconds))
-        return Evaluated(told.drv_path, told.out_path, told.roles, told.warnings)
+        return Evaluated(told.drv_path, told.out_path, told.roles, told.warnings, told.seconds)
+
+    async def provide(self, order: Order, evaluated: Evaluated) -> str:
+        if order.packages.kind != SourceKind.SEED:
+            return order.pin
+        async with self._providing:  # what several need is fetched once
+            provided = await self._seed(order.packages).provide(self.nix, evaluated.drv)
+        return await self.pin(order.packages) if provided.renewed else order.pin
 
     async def _package_source(self, packages: PackageSource) -> dict[str, object]:
         if packages.kind == SourceKind.NIXPKGS:
