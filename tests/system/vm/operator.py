@@ -12,6 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from controller.flavours.vm_ramdisk import VM_RAMDISK
 from controller.model.composition import Composition, Image, ImageState
 from controller.model.kinds import Key
 from controller.model.manifest import Manifest
+from controller.plan import node
 
 _NAME = re.compile(r"^\s*# image: (\S+)", re.MULTILINE)
 
@@ -82,5 +84,7 @@ def _installed(group: str) -> Mapping[str, Any]:
 
 
 if __name__ == "__main__":
+    if seconds := os.environ.get("NXC_TEST_BOOT_SECONDS"):
+        node.BOOT_LIMIT = timedelta(seconds=float(seconds))
     daemon.installed = _installed
     sys.exit(cli.main([word for word in sys.argv[1:] if word not in ("-m", "controller")]))

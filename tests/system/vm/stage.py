@@ -26,13 +26,19 @@ class VmStage(Stage):
         self._made: set[str] = set()
 
     async def tiny(
-        self, name: str = "web", *, mode: str = "", parameters: tuple[str, ...] = (), **spec: Any
+        self,
+        name: str = "web",
+        *,
+        mode: str = "",
+        image: str = "tiny",
+        parameters: tuple[str, ...] = (),
+        **spec: Any,
     ) -> Object:
-        """A deployment of the tiny image, by default of one server; `mode`: how it misbehaves."""
-        body = self._body(COMPOSITION, "tiny", {"source": {"inline": "# image: tiny\n{ }"}}, {})
+        """A deployment of a ready-made image, by default of one server; `mode`: how it misbehaves."""
+        body = self._body(COMPOSITION, image, {"source": {"inline": f"# image: {image}\n{{ }}"}}, {})
         await apply(self.client, COMPOSITION, body)
         base = {
-            "compositionRef": {"name": "tiny"},
+            "compositionRef": {"name": image},
             "flavour": "vm-ramdisk",
             "roles": [{"name": "server"}, {"name": "client", "count": 0}],
             "kernelParameters": [*([f"test.mode={mode}"] if mode else []), *parameters],
