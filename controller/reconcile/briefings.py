@@ -15,16 +15,12 @@ from controller.model.errors import NxcError, UserError
 from controller.model.information import Host, Information
 from controller.model.kinds import DEPLOYMENT, DEPLOYMENT_LABEL, SECRET, Key
 from controller.model.meta import Meta
+from controller.model.names import natural, secret_name
 from controller.model.node import Node
 from controller.reconcile.desk import Desk
 
 PRIVATE, PUBLIC = "ssh-privatekey", "ssh-publickey"
 """Fields of the Secret; `ssh-privatekey` is what Kubernetes' type `kubernetes.io/ssh-auth` asks for."""
-
-
-def secret_name(deployment: str) -> str:
-    """The Secret with a Deployment's key pair."""
-    return f"{deployment}-ssh"
 
 
 class DeploymentBriefings:
@@ -79,7 +75,7 @@ class DeploymentBriefings:
         entry = self._desk.store.get(owner)
         nodes = self._desk.store.nodes_of(owner)
         deployment = self._desk.store.deployment(owner.namespace, owner.name) if entry is not None else None
-        hosts = sorted((node.spec for node in nodes), key=lambda spec: spec.role)
+        hosts = sorted((node.spec for node in nodes), key=lambda spec: (spec.role, natural(spec.host)))
         again = Information(
             tuple(Host(spec.role, spec.host, spec.machine, spec.aliases) for spec in hosts),
             deployment.authorized_keys if deployment is not None else (),
