@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import pwd
 import re
 import resource
 import shutil
@@ -19,6 +20,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from controller.build.source import File, Link, Tree, too_large
 from controller.model.errors import NxcError, UserError
@@ -154,6 +156,7 @@ class _Desk:
                 *arguments,
                 cwd=self.directory / "repository",
                 env=dict(self.environment),
+                **_someone(),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
@@ -163,7 +166,7 @@ class _Desk:
             raise NxcError(
                 "GitMissing", "sources from git need the command git on the controller's machine: install git"
             ) from error
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (PACK_LIMIT, PACK_LIMIT))
         try:
             async with asyncio.timeout(SECONDS):
@@ -174,7 +177,7 @@ class _Desk:
             ) from None
         finally:
             if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(process.pid, signal.SIGKILL)
                 await asyncio.shield(process.wait())
         if process.returncode:
@@ -218,9 +221,29 @@ async def _desk(repository: Repository, protocols: str) -> AsyncIterator[_Desk]:
     directory = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="nxc-git."))  # mode 0700
     try:
         (directory / "repository").mkdir()
-        yield _Desk(directory, _environment(directory, repository, protocols), _SETTINGS, repository)
+        environment = _environment(directory, repository, protocols)
+        _give(directory)
+        yield _Desk(directory, environment, _SETTINGS, repository)
     finally:
         await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+
+
+def _someone() -> dict[str, Any]:
+    """Who git runs as: what a server sends is nothing for root to read. Nobody else where we are not root."""
+    if os.geteuid() != 0:
+        return {}
+    try:
+        nobody = pwd.getpwnam("nobody")
+    except KeyError:
+        return {}
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": ()}
+
+
+def _give(directory: Path) -> None:
+    """Make a directory and what lies in it that of whom git runs as."""
+    if somebody := _someone():
+        for path in (directory, *directory.iterdir()):
+            os.chown(path, somebody["user"], somebody["group"])
 
 
 _SETTINGS = (

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from controller.build.api import BuildContext, BuildState
+from controller.build.claim import Claim
 from controller.build.course import Course
 from controller.build.engine import Engine, Facts, Order
 from controller.build.image import BuiltImage
@@ -94,6 +95,7 @@ class BuildService:
         self._spooling = asyncio.Lock()
         self._images: dict[str, BuiltImage] = {}
         self._closed = False
+        self._claim: Claim | None = None
         self._retention = Retention(
             engine,
             self._records,
@@ -184,6 +186,8 @@ class BuildService:
                 logger.warning("%s did not stop within %.0f s", task.get_name(), STOP)
         self._clients.clear()
         self._works.clear()
+        if self._claim is not None:
+            self._claim.release()
 
     # ------------------------------------------------------------ clients and their sources
 
@@ -439,6 +443,7 @@ class BuildService:
 
     def _make_ready(self) -> None:
         self._settings.state.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self._claim = self._claim or Claim(self._settings.state / "lock")
         (self._settings.state / "logs").mkdir(mode=0o700, exist_ok=True)
         self._spool.clear()
         self._records.load()

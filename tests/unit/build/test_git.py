@@ -18,6 +18,12 @@ pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="no git on t
 LOCAL = "file"
 
 
+@pytest.fixture(autouse=True)
+def as_ourselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The repositories of these tests are files that nobody else may read."""
+    monkeypatch.setattr(git, "_someone", dict)
+
+
 class Origin:
     """A repository that tests commit to."""
 

@@ -3,12 +3,14 @@ from __future__ import annotations
 import asyncio
 import copy
 import itertools
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from controller.build.claim import Claim
 from controller.model.composition import Image, ImageState
 from controller.model.errors import Blame
 from controller.model.kinds import Key
@@ -452,5 +454,34 @@ def test_a_source_without_an_entry_is_told(play: Play):
         image = stage.image(web)
         assert (image.reason, image.evaluated) == ("SourceInvalid", False)
         assert "spec.source.entry" in image.message
+
+    play(script)
+
+
+# ---------------------------------------------------------------- the state directory
+
+
+def test_a_state_directory_in_use_is_told_with_its_user(play: Play, tmp_path: Path):
+    (tmp_path / "state").mkdir()
+    other = Claim(tmp_path / "state" / "lock")
+
+    async def script(stage: Stage) -> None:
+        web = stage.apply("{ }")
+        await stage.until(FAILED, web)
+        assert stage.image(web).reason == "StateInUse"
+        assert f"process {os.getpid()}" in stage.image(web).message
+        other.release()
+        await stage.until(READY, web)
+
+    play(script)
+
+
+def test_a_state_directory_that_cannot_be_is_told(play: Play, tmp_path: Path):
+    (tmp_path / "state").write_text("a file")
+
+    async def script(stage: Stage) -> None:
+        web = stage.apply("{ }")
+        await stage.until(FAILED, web)
+        assert (stage.image(web).reason, stage.image(web).blame) == ("StateNotUsable", Blame.CONTROLLER)
 
     play(script)
