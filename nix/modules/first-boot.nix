@@ -29,7 +29,7 @@ in
         after = [ "local-fs.target" "systemd-tmpfiles-setup.service" ];
         path = tools ++ lib.optional container pkgs.curl;
         script = lib.optionalString container ''
-          NXC_ROOT="" NXC_ROLES=/etc/nxc-roles NXC_CMDLINE=/proc/1/environ NXC_UNATTENDED=1 \
+          NXC_ROOT="" NXC_CMDLINE=/proc/1/environ NXC_TOPLEVEL=$(readlink -f /run/current-system) NXC_UNATTENDED=1 \
             ${pkgs.runtimeShell} ${./first-boot/find.sh} || exit 1
         '' + "${inform}/bin/nxc-inform --boot";
       };

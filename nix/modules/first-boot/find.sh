@@ -7,7 +7,8 @@
 # and leaves in /run/nxc: deployment.json, role, host, toplevel; and in /run/systemd/network a file a network card.
 # Whatever is wrong stands on the console, and the node stays as it is: no role starts with wrong information.
 #
-# $NXC_ROOT: where the node's root is mounted; $NXC_ROLES: lines of role and toplevel. The rest is for tests.
+# $NXC_ROOT: where the node's root is mounted; $NXC_ROLES: a file of roles and their systems, a line each, or
+# $NXC_TOPLEVEL: the one system that there is (a container). The rest is for tests.
 set -u
 root=${NXC_ROOT-/sysroot}
 roles=${NXC_ROLES-/nxc/roles}
@@ -40,7 +41,7 @@ for word in $(tr '\0\n' '  ' < "$cmdline"); do
     nxc.url=* | NXC_URL=*) url=${word#*=} ;;
     nxc.sha256=* | NXC_SHA256=*) sha256=${word#*=} ;;
     nxc.net=*) net=${word#*=} ;;
-    nxc.standalone=*) standalone=${word#*=} ;;
+    nxc.standalone=* | NXC_STANDALONE=*) standalone=${word#*=} ;;
     nxc.role=* | NXC_ROLE=*) role=${word#*=} ;;
     init=*) init=${word#*=} ;;
   esac
@@ -104,7 +105,7 @@ jq -e -s '
 since_kernel information
 
 role=$(jq -r .role "$state/deployment.json")
-toplevel=$(while read -r name path; do [ "$name" = "$role" ] && echo "$path"; done < "$roles")
+toplevel=${NXC_TOPLEVEL-$(while read -r name path; do [ "$name" = "$role" ] && echo "$path"; done < "$roles")}
 [ -n "$toplevel" ] || stay "the image has no role $role; it has $(cut -d ' ' -f 1 "$roles" | tr '\n' ' ')"
 case $init in
   /nix/store/*) [ "$init" = "$toplevel/init" ] || stay "init= names another system than that of role $role, $toplevel" ;;

@@ -21,7 +21,10 @@ let
     chmod 1777 root/tmp
     chmod 700 root/root
     cp "$kernel" root/boot/kernel
-    cat "''${initrd[@]}" > root/boot/initrd
+    for archive in "''${initrd[@]}"; do
+      cat "$archive" >> root/boot/initrd
+      truncate --size=%4 root/boot/initrd # the kernel wants archives that are not compressed at multiples of four
+    done
     cp "$closure/registration" root/nix/store/.nxc-registration
     sed 's,^/,,' "$closure/store-paths" > paths
     tar --create --sort=name --mtime=@1 --owner=0 --group=0 --numeric-owner \
