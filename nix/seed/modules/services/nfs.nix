@@ -77,9 +77,17 @@ in
           path = [ nfs ];
           preStart = ''
             [ -e /proc/fs/nfsd/threads ] || mount -t nfsd nfsd /proc/fs/nfsd
-            ${lib.optionalString cfg.createMountPoints ''
-              sed -e 's/#.*//' /etc/exports | while read -r directory _; do [ -z "$directory" ] || mkdir -p "$directory"; done
-            ''}
+            sed -e 's/#.*//' /etc/exports | while read -r directory _; do
+              [ -n "$directory" ] || continue
+              ${lib.optionalString cfg.createMountPoints ''mkdir -p "$directory"''}
+              # The root of a node is a ramfs, which cannot be exported; a tmpfs can.
+              if [ -d "$directory" ] && [ "$(stat -f -c %T "$directory")" = ramfs ]; then
+                mkdir -p /run/nfs-export
+                mount -t tmpfs -o mode="$(stat -c %a "$directory")" tmpfs /run/nfs-export
+                cp -a "$directory/." /run/nfs-export/
+                mount -o move /run/nfs-export "$directory" || { umount /run/nfs-export; exit 1; }
+              fi
+            done
             exportfs -ra
           '';
           serviceConfig = {

@@ -107,7 +107,8 @@ in
         wantedBy = [ "multi-user.target" ];
         after = [ "network.target" ];
         preStart = ''
-          install -m 0600 /etc/${nameOf name}/redis.conf /var/lib/${nameOf name}/redis.conf
+          umask 077
+          cat /etc/${nameOf name}/redis.conf > /var/lib/${nameOf name}/redis.conf
         '' + lib.optionalString (s.requirePassFile != null) ''
           echo "requirepass $(cat ${lib.escapeShellArg (toString s.requirePassFile)})" >> /var/lib/${nameOf name}/redis.conf
         '';

@@ -12,7 +12,8 @@
       local      tpi_cots_ord  -     loopback -       -       -
     '';
     environment.etc."rpc".source = "${pkgs.libtirpc-common or pkgs.rpcbind}/etc/rpc";
-    users.users.rpc = { isSystemUser = true; group = "nogroup"; description = "Rpcbind user"; };
+    # Debian's name for the user that it becomes.
+    users.users._rpc = { isSystemUser = true; group = "nogroup"; description = "Rpcbind user"; };
     systemd.services.rpcbind = {
       description = "RPC Bind";
       wantedBy = [ "multi-user.target" ];

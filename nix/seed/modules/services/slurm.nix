@@ -58,7 +58,8 @@ in
       environment.etc = {
         "slurm/slurm.conf".text = lib.concatLines (lib.filter (l: lib.trim l != "") (lib.splitString "\n" conf));
         "slurm/plugstack.conf".text = cfg.extraPlugstackConfig;
-        "slurm/cgroup.conf".text = "CgroupPlugin=disabled\n" + cfg.extraCgroupConfig;
+        # Jobs get no control groups; slurmd wants a plugin all the same, and this one looks for nothing.
+        "slurm/cgroup.conf".text = "CgroupPlugin=cgroup/v1\n" + cfg.extraCgroupConfig;
       } // lib.listToAttrs (map (path: lib.nameValuePair "slurm/${baseNameOf path}" { source = path; }) cfg.extraConfigPaths);
       users.users = mkIf (cfg.user == "slurm") { slurm = { isSystemUser = true; group = "slurm"; }; };
       users.groups = mkIf (cfg.user == "slurm") { slurm = { }; };
@@ -81,7 +82,12 @@ in
       };
     })
     (mkIf cfg.client.enable {
-      systemd.tmpfiles.rules = [ "d /var/spool/slurmd 0755 root root" ];
+      systemd.tmpfiles.rules = [
+        "d /var/spool/slurmd 0755 root root"
+        # Where Debian's slurmd looks for it.
+        "d /usr/sbin 0755 root root"
+        "L+ /usr/sbin/slurmstepd - - - - ${cfg.package}/bin/slurmstepd"
+      ];
       systemd.services.slurmd = {
         description = "Slurm node daemon";
         wantedBy = [ "multi-user.target" ];

@@ -6,7 +6,7 @@
     nginx = 60;
     postgres = 71;
     mysql = 84;
-    rpc = 271;
+    _rpc = 271;
     slurm = 307;
     munge = 391;
     redis = 392;
