@@ -134,6 +134,12 @@ _EXPLANATIONS: tuple[tuple[str, Kind, str | Callable[[re.Match[str]], str]], ...
         ),
     ),
     (
+        r"(?:getting status of|opening file|reading directory|path) '(?!/nix/store/)(.*?)'"
+        r"(?:: No such file.*| does not exist)",
+        Kind.OUTSIDE,
+        rf"'\1' is not there: {_PURE}",
+    ),
+    (
         r"(?:getting status of|opening file|reading directory|path) '(.*?)'(?:: No such file.*| does not exist)",
         Kind.FILE,
         r"there is no '\1' in the source",

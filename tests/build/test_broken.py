@@ -16,7 +16,7 @@ from controller.build.limits import GIB, KIB, MIB, BuildLimits, EvalLimits
 from controller.build.nix import Nix
 from controller.model.errors import UserError
 from controller.shipped import folder
-from tests.build.conftest import BUILD, EVALUATION, Workbench
+from tests.build.conftest import BUILD, EVALUATION, SYSTEM, Workbench
 from tests.build.mistakes import MISTAKES, Mistake
 
 
@@ -58,7 +58,7 @@ def descendants(process: int) -> list[str]:
 async def test_a_mistake_is_explained(
     mistake: Mistake, isolation: Isolation, state: Path, tmp_path: Path
 ) -> None:
-    nix = Nix(state, isolation, expressions=folder("nix"))
+    nix = Nix(state, isolation, expressions=folder("nix"), system=SYSTEM)
     old = (await nix.version()).startswith("nix (Nix) 2.8")
     (tmp_path / "composition.nix").write_text(mistake.text)
     request = {
