@@ -25,6 +25,7 @@ experimental-features = nix-command flakes
 substituters =
 build-users-group =
 sandbox = true
+sandbox-paths =
 flake-registry =
 """
 
