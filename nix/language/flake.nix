@@ -46,9 +46,12 @@ in
   overlays = arguments.overlays or [ ];
   extraConfigurations = arguments.extraConfigurations or [ ];
   flavours =
-    let given = arguments.flavours or { }; in
-    if isPath given then import given
-    else if isAttrs given then given
-    else if isAttrs (arguments.flavour or null) then { ${arguments.flavour.name} = arguments.flavour; }
+    let
+      read = value: if isPath value then import value else value;
+      several = read (arguments.flavours or null);
+      one = read (arguments.flavour or null);
+    in
+    if isAttrs several then several
+    else if isAttrs one then { ${one.name} = one; }
     else { };
 }
