@@ -55,6 +55,12 @@ in
     expect = { x = 3; };
   }
   {
+    rule = "in a submodule, the earlier module's lists come first";
+    nixos = "the same: definitions are turned round on each level";
+    expr = merge (types.attrsOf (types.submodule { options.l = mkOption { type = types.listOf types.int; }; })) [ { a.l = [ 1 ]; } { a.l = [ 2 ]; } ];
+    expect = { a.l = [ 1 2 ]; };
+  }
+  {
     rule = "conditions and priorities inside and around";
     nixos = "the same";
     expr = merge (types.attrsOf point) [
