@@ -4,18 +4,19 @@ local loop = require "nxc.loop"
 
 local http = {}
 
-local ANSWER_LIMIT, PAUSE = "5", 1 -- seconds
+local ANSWER_LIMIT, PAUSE = 10, 1 -- seconds
 
 --- In a task: "ok" and the body, "refused" and the status line (an answer that asking again does not change), or
 --- "silent" and why. `body`: what to POST, or nil.
 local function once(url, body, target)
-  local arguments = { "/bin/busybox", "wget", "-q", "-T", ANSWER_LIMIT, "-O", target }
+  -- wget's own limit, -T, ends Debian's static busybox 1.35 with a segmentation fault.
+  local arguments = { "/bin/busybox", "wget", "-q", "-O", target }
   if body then
     arguments[#arguments + 1] = "--header=Content-Type: application/json"
     arguments[#arguments + 1] = "--post-data=" .. body
   end
   arguments[#arguments + 1] = url
-  local code, output = command.run(arguments, { timeout = 60 })
+  local code, output = command.run(arguments, { timeout = ANSWER_LIMIT })
   if code == 0 then return "ok" end
   local status = output:match("server returned error: (HTTP/%S+ %d+[^\n]*)")
   if status and not status:match("^HTTP/%S+ 5%d%d") then return "refused", status end
