@@ -21,7 +21,7 @@
 , file ? "composition.nix"
 }:
 let
-  inherit (builtins) addErrorContext all attrNames attrValues elem head isAttrs isFunction isList length listToAttrs map mapAttrs seq;
+  inherit (builtins) addErrorContext all attrNames attrValues elem head isAttrs isFunction isList length listToAttrs map mapAttrs;
   names = import ./language/names.nix;
   language = import ./language/composition.nix { inherit root; };
   flavourOf = (import ./language/flavour.nix { inherit source; }).find;

@@ -6,7 +6,7 @@
 let
   inherit (builtins)
     attrNames concatMap elem filter functionArgs head intersectAttrs isAttrs isFunction isInt isList isPath isString
-    listToAttrs mapAttrs match readFile toXML typeOf;
+    listToAttrs mapAttrs match readFile toXML;
   names = import ./names.nix;
   inherit (names) at didYouMean kindOf list;
 

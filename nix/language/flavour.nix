@@ -3,7 +3,7 @@
 # the package source has: the one it `extends`, the one of its name, or the first that makes its type of image.
 { source }:
 let
-  inherit (builtins) attrNames filter head isAttrs isPath isString;
+  inherit (builtins) attrNames filter isAttrs isPath isString;
   names = import ./names.nix;
 
   available = attrNames source.flavours;

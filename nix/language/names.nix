@@ -1,7 +1,7 @@
 # Names: which are allowed, which one was probably meant, and where in the source something was written.
 let
   inherit (builtins)
-    attrNames concatStringsSep elemAt filter foldl' genList head isString length match sort stringLength substring
+    attrNames concatStringsSep elemAt filter foldl' genList head isString match sort stringLength substring
     unsafeGetAttrPos;
 
   min = a: b: if a < b then a else b;

@@ -9,7 +9,7 @@
 { file, root, variant ? "", parameters ? { } }:
 let
   inherit (builtins)
-    attrNames concatLists elem filter fromTOML head isAttrs isInt isString length mapAttrs match pathExists readFile;
+    attrNames concatLists elem filter fromTOML head isAttrs isInt isString mapAttrs match pathExists readFile;
   names = import ./names.nix;
 
   reserved = [ "project" "options" "params" "build" "overrides" "override-params" ];
