@@ -64,6 +64,7 @@ class Diagnosis:
 
 # ---------------------------------------------------------------- evaluation
 
+_ABSENT = r"(?:getting status of|opening file|reading directory|path) '(.*?)'(?:: No such file.*| does not exist)"
 _PURE = "an evaluation sees its own source and the package source, nothing else"
 
 
@@ -134,13 +135,12 @@ _EXPLANATIONS: tuple[tuple[str, Kind, str | Callable[[re.Match[str]], str]], ...
         ),
     ),
     (
-        r"(?:getting status of|opening file|reading directory|path) '(?!/nix/store/)(.*?)'"
-        r"(?:: No such file.*| does not exist)",
+        _ABSENT.replace("'(", "'(?!/nix/store/)("),
         Kind.OUTSIDE,
         rf"'\1' is not there: {_PURE}",
     ),
     (
-        r"(?:getting status of|opening file|reading directory|path) '(.*?)'(?:: No such file.*| does not exist)",
+        _ABSENT,
         Kind.FILE,
         r"there is no '\1' in the source",
     ),
