@@ -323,5 +323,5 @@ rec {
         // lib.setAttrByPath to (lib.mkIf (set != [ ]) (lib.mkMerge [ (merge config) ]));
     };
   mkChangedOptionModule = from: to: change: mkMergedOptionModule [ from ] to change;
-  mkDerivedConfig = option: f: mkAliasAndWrapDefsWithPriority f option;
+  mkDerivedConfig = option: f: lib.mkOverride (option.highestPrio or lib.defaultOverridePriority) (f option.value);
 }

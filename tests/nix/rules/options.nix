@@ -129,6 +129,16 @@ in
     expect = [ 1 ];
   }
   {
+    rule = "mkDerivedConfig computes a definition from another option's value, with its priority";
+    nixos = "the same";
+    expr = (eval [
+      { options.from = mkOption { type = types.lines; }; options.to = mkOption { type = types.str; default = ""; }; }
+      ({ options, ... }: { to = lib.mkDerivedConfig options.from (text: "${text}!"); })
+      { from = mkForce "a"; to = "b"; }
+    ]).to;
+    expect = "a!";
+  }
+  {
     rule = "showOption quotes what is no identifier";
     nixos = "the same";
     expr = [ (lib.showOption [ "a" "b-c" ]) (lib.showOption [ "a" "b c" ]) (lib.showOption [ "a" "<name>" "*" ]) ];

@@ -1,0 +1,386 @@
+"""What the run time gets of a role's configuration: accounts, files, network, services' configuration."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.nix.evaluation import SEED, evaluate, role, value_of
+
+
+def lines(text: str) -> list[str]:
+    return text.strip().splitlines()
+
+
+def etc(configuration: str, name: str) -> dict[str, Any]:
+    (found,) = [
+        entry
+        for entry in value_of(configuration, "{ inherit (build) etc; }")["etc"]
+        if entry["target"] == name
+    ]
+    assert isinstance(found, dict)
+    return found
+
+
+# ---- accounts
+
+ACCOUNTS = """{
+  users.users = {
+    zoe = { isNormalUser = true; extraGroups = [ "wheel" "work" ]; };
+    zoe.openssh.authorizedKeys.keys = [ "ssh-ed25519 AAAA zoe" ];
+    alice = { isNormalUser = true; description = "Alice L."; home = "/data/alice"; };
+    carl = { isNormalUser = true; uid = 1000; createHome = false; };
+    web = { isSystemUser = true; group = "web"; };
+    app = { isSystemUser = true; group = "web"; uid = 999; };
+    gone = { isNormalUser = true; enable = false; };
+  };
+  users.groups = { web = { }; work = { gid = 500; members = [ "alice" ]; }; };
+}"""
+
+
+@pytest.fixture(scope="module")
+def accounts() -> dict[str, Any]:
+    found: dict[str, Any] = value_of(ACCOUNTS, "build.accounts")
+    return found
+
+
+def test_numbers_are_given_or_allotted_by_name(accounts: dict[str, Any]) -> None:
+    # NixOS: normal users from 1000 upwards, system users from 999 downwards; numbers that are taken are left out.
+    numbers = {line.split(":")[0]: int(line.split(":")[2]) for line in lines(accounts["passwd"])}
+    assert numbers == {
+        "root": 0, "web": 998, "app": 999, "carl": 1000, "alice": 1001, "zoe": 1002, "nobody": 65534,
+    }  # fmt: skip
+
+
+def test_entries_of_passwd(accounts: dict[str, Any]) -> None:
+    shell = "/run/current-system/sw/bin/sh"
+    assert f"zoe:x:1002:100::/home/zoe:{shell}" in lines(accounts["passwd"])
+    assert f"alice:x:1001:100:Alice L.:/data/alice:{shell}" in lines(accounts["passwd"])
+    assert "web:x:998:999::/var/empty:/run/current-system/sw/bin/nologin" in lines(accounts["passwd"])
+
+
+def test_groups_and_their_members(accounts: dict[str, Any]) -> None:
+    assert "wheel:x:1:zoe" in lines(accounts["group"])
+    assert "work:x:500:alice,zoe" in lines(accounts["group"])
+    assert "users:x:100:" in lines(accounts["group"])
+
+
+def test_nobody_has_a_password(accounts: dict[str, Any]) -> None:
+    assert all(line.split(":")[1] == "*" for line in lines(accounts["shadow"]))
+
+
+def test_homes_and_keys(accounts: dict[str, Any]) -> None:
+    assert {home["path"] for home in accounts["homes"]} == {"/home/zoe", "/data/alice"}
+    assert accounts["authorizedKeys"] == {"zoe": ["ssh-ed25519 AAAA zoe"]}
+
+
+def test_known_services_have_one_number_everywhere() -> None:
+    numbers = {
+        tuple(sorted(line.split(":")[2] for line in lines(passwd) if line.startswith("munge:")))
+        for passwd in (
+            value_of("{ services.munge.enable = true; }", "build.accounts.passwd"),
+            value_of(
+                '{ services.munge.enable = true; users.users.aa = { isSystemUser = true; group = "users"; }; }',
+                "build.accounts.passwd",
+            ),
+        )
+    }
+    assert numbers == {("391",)}
+
+
+# ---- files
+
+
+def test_files_below_etc() -> None:
+    configuration = """{ pkgs, ... }: { environment.etc = {
+      "a/b".text = "x\\n";
+      secret = { text = "s"; mode = "0400"; user = "root"; group = "keys"; };
+      tree.source = pkgs.curl;
+      other = { target = "renamed"; text = ""; };
+      gone = { enable = false; text = ""; };
+    }; }"""
+    found = {entry["target"]: entry for entry in value_of(configuration, "{ inherit (build) etc; }")["etc"]}
+    assert found["a/b"]["text"] == "x\n"
+    assert found["a/b"]["mode"] == "symlink"
+    assert (found["secret"]["mode"], found["secret"]["group"]) == ("0400", "keys")
+    assert found["tree"]["text"] is None
+    assert "-curl-" in found["tree"]["source"]
+    assert "renamed" in found
+    assert "gone" not in found
+
+
+def test_text_and_source_at_once_are_a_conflict() -> None:
+    with pytest.raises(Exception, match="conflicting definitions"):
+        value_of(
+            '{ pkgs, ... }: { environment.etc.a = { text = ""; source = pkgs.curl; }; }',
+            "config.environment.etc.a.source.outPath",
+        )
+
+
+def test_profile_has_variables_and_aliases() -> None:
+    configuration = """{
+      environment.variables = { EDITOR = "nano"; LISTED = [ "a" "b" ]; };
+      environment.shellAliases.ll = "ls -l";
+      environment.interactiveShellInit = "echo hi";
+    }"""
+    profile = etc(configuration, "profile")["text"]
+    assert 'export EDITOR="nano"' in profile
+    assert 'export LISTED="a:b"' in profile
+    assert "/run/current-system/sw/bin" in profile
+    assert "alias ll='ls -l'" in etc(configuration, "interactive")["text"]
+    assert "echo hi" in etc(configuration, "interactive")["text"]
+
+
+def test_hosts() -> None:
+    configuration = (
+        '{ networking.hosts."10.0.0.9" = [ "files" "f" ]; networking.extraHosts = "10.0.0.8 eight"; }'
+    )
+    assert lines(etc(configuration, "hosts")["text"]) == [
+        "10.0.0.9 files f",
+        "127.0.0.1 localhost",
+        "::1 localhost",
+        "10.0.0.8 eight",
+    ]
+    assert etc(configuration, "hostname")["text"] == "server\n"
+
+
+# ---- network, kernel, mounts
+
+
+def test_network_kernel_and_mounts() -> None:
+    found = value_of(
+        """{
+          networking.interfaces.eth1.ipv4.addresses = [ { address = "10.1.0.1"; prefixLength = 24; } ];
+          networking.interfaces.eth1.useDHCP = false;
+          networking.defaultGateway = "10.1.0.254";
+          networking.firewall.allowedTCPPorts = [ 80 443 80 ];
+          boot.kernelModules = [ "dummy" ];
+          boot.kernelParams = [ "quiet" ];
+          boot.kernel.sysctl = { "net.ipv4.ip_forward" = true; "vm.swappiness" = 10; "a.b" = null; };
+          boot.postBootCommands = "echo boot";
+          nxc.postBootCommands = "echo nxc";
+          fileSystems."/" = { device = "/dev/vda1"; fsType = "ext4"; };
+          fileSystems."/scratch" = { fsType = "tmpfs"; options = [ "size=64m" ]; };
+          fileSystems."/scratch/in" = { device = "server:/data"; fsType = "nfs"; };
+        }""",
+        """{ inherit (build) interfaces gateways firewall openPorts kernelModules kernelParams sysctl;
+             inherit (build) postBootCommands fileSystems;
+             kernel = build.kernel.version; }""",
+    )
+    assert found["interfaces"]["eth1"]["addresses"] == ["10.1.0.1/24"]
+    assert found["interfaces"]["eth1"]["useDHCP"] is False
+    assert found["gateways"] == [{"address": "10.1.0.254", "interface": None, "metric": None}]
+    assert found["firewall"]["tcp"] == [80, 443]
+    assert found["openPorts"] == {"tcp": [80, 443], "udp": []}
+    assert set(found["kernelModules"]) == {"dummy", "nfs", "nfsv3", "nfsv4"}
+    assert found["kernelParams"] == ["quiet"]
+    assert found["sysctl"] == {"net.ipv4.ip_forward": "1", "vm.swappiness": "10"}
+    assert lines(found["postBootCommands"]) == ["echo boot", "echo nxc"]
+    assert [(fs["mountPoint"], fs["fsType"]) for fs in found["fileSystems"]] == [
+        ("/scratch", "tmpfs"),
+        ("/scratch/in", "nfs"),
+    ]
+    assert "cloud" in found["kernel"]
+
+
+def test_the_other_kernel() -> None:
+    version = value_of(
+        "{ pkgs, ... }: { boot.kernelPackages = pkgs.linuxPackages_generic; }", "build.kernel.version"
+    )
+    assert "cloud" not in version
+
+
+# ---- nxc
+
+
+def test_shared_directories_are_exported_by_one_role_and_mounted_by_others() -> None:
+    share = 'nxc.sharedDirs."/srv/shared"'
+    exporting = value_of(
+        f"{{ {share}.export = true; }}", "{ inherit (config.services.nfs.server) enable exports; }"
+    )
+    assert exporting["enable"]
+    assert exporting["exports"].startswith("/srv/shared *(rw,")
+    mounting = value_of(f'{{ {share}.server = "server"; }}', "build.fileSystems")
+    assert mounting[0]["device"] == "server:/srv/shared"
+
+
+def test_readiness_and_users_of_nxc() -> None:
+    found = value_of(
+        '{ nxc.readiness = [ "true" ]; nxc.users.names = [ "u" ]; nxc.users.prefixHome = "/data"; }',
+        "{ inherit (build) readiness; inherit (build.accounts) homes; }",
+    )
+    assert found["readiness"] == ["true"]
+    assert found["homes"][0]["path"] == "/data/u"
+
+
+# ---- services
+
+
+def test_nginx_configuration() -> None:
+    configuration = """{
+      services.nginx = {
+        enable = true;
+        upstreams.app.servers = { "10.0.0.1:80".weight = 2; "10.0.0.2:80".backup = true; };
+        virtualHosts."example.org" = {
+          serverAliases = [ "www.example.org" ];
+          default = true;
+          root = "/srv/www";
+          locations."/".tryFiles = "$uri =404";
+          locations."/app" = { proxyPass = "http://app"; proxyWebsockets = true; priority = 10; };
+          extraConfig = "add_header X-A b;";
+        };
+        virtualHosts.secure = { onlySSL = true; sslCertificate = "/c.pem"; sslCertificateKey = "/k.pem"; };
+      };
+    }"""
+    text = etc(configuration, "nginx/nginx.conf")["text"]
+    wanted = [
+        "listen 0.0.0.0:80 default_server;",
+        "server_name example.org www.example.org;",
+        "root /srv/www;",
+        "try_files $uri =404;",
+        "proxy_pass http://app;",
+        "server 10.0.0.1:80 weight=2;",
+        "server 10.0.0.2:80 backup;",
+        "add_header X-A b;",
+        "listen 0.0.0.0:443 ssl http2;",
+        "ssl_certificate /c.pem;",
+    ]
+    missing = [line for line in wanted if line not in text]
+    assert not missing, text
+    assert text.index("location /app") < text.index("location / ")
+    assert text.count("{") == text.count("}")
+
+
+def test_nginx_configuration_of_ones_own() -> None:
+    text = etc(
+        '{ services.nginx = { enable = true; config = "events { } http { server { listen 80; } }"; }; }',
+        "nginx/nginx.conf",
+    )["text"]
+    assert "server { listen 80; }" in text
+    assert "mime.types" not in text
+
+
+def test_redis_servers() -> None:
+    configuration = """{
+      services.redis.servers."" = { enable = true; };
+      services.redis.servers.cache = {
+        enable = true; port = 7000; bind = null; settings.maxmemory = "64mb"; openFirewall = true;
+      };
+      services.redis.servers.off.port = 1;
+    }"""
+    found = value_of(configuration, "{ units = lib.attrNames build.units; inherit (build) firewall; }")
+    assert {"redis.service", "redis-cache.service"} <= set(found["units"])
+    assert "redis-off.service" not in found["units"]
+    assert found["firewall"]["tcp"] == [7000]
+    text = etc(configuration, "redis-cache/redis.conf")["text"]
+    assert {"port 7000", "maxmemory 64mb", "protected-mode no"} <= set(lines(text))
+    assert "port 6379" in lines(etc(configuration, "redis/redis.conf")["text"])
+
+
+def test_postgresql() -> None:
+    configuration = """{
+      services.postgresql = {
+        enable = true;
+        enableTCPIP = true;
+        settings = { port = 5433; max_connections = 7; log_connections = true; search_path = "it's"; };
+        authentication = "host all all 10.0.0.0/8 trust";
+        ensureDatabases = [ "app" ];
+        ensureUsers = [
+          { name = "app"; ensureDBOwnership = true; ensureClauses = { createdb = true; login = false; }; }
+        ];
+      };
+    }"""
+    text = lines(etc(configuration, "postgresql/postgresql.conf")["text"])
+    assert {
+        "port = 5433",
+        "max_connections = 7",
+        "log_connections = true",
+        "search_path = 'it''s'",
+        "listen_addresses = '*'",
+    } <= set(text)
+    assert lines(etc(configuration, "postgresql/pg_hba.conf")["text"])[0] == "host all all 10.0.0.0/8 trust"
+    script = value_of(configuration, 'build.scripts."postgresql-post-start"')
+    assert 'CREATE DATABASE "app"' in script
+    assert 'ALTER ROLE "app" CREATEDB NOLOGIN' in script
+    assert 'ALTER DATABASE "app" OWNER TO "app"' in script
+
+
+def test_slurm() -> None:
+    configuration = """{
+      services.slurm = {
+        server.enable = true;
+        controlMachine = "ctl";
+        nodeName = [ "n[1-3] CPUs=1" ];
+        partitionName = [ "debug Nodes=n[1-3] Default=YES" ];
+        extraConfig = "SlurmdDebug=debug";
+      };
+    }"""
+    text = lines(etc(configuration, "slurm/slurm.conf")["text"])
+    assert {
+        "SlurmctldHost=ctl(ctl)",
+        "NodeName=n[1-3] CPUs=1",
+        "PartitionName=debug Nodes=n[1-3] Default=YES",
+        "SlurmdDebug=debug",
+    } <= set(text)
+    units = value_of(configuration, "lib.attrNames build.units")
+    assert {"slurmctld.service", "munged.service"} <= set(units)
+    assert "slurmd.service" not in units
+
+
+# ---- the whole
+
+
+def test_roles_may_look_at_each_other() -> None:
+    expression = f"""
+      let
+        source = import {SEED} {{ }};
+        pkgs = source.pkgs [ ];
+        nodes = builtins.mapAttrs (name: module: (source.evalRole {{
+          inherit name pkgs;
+          modules = [ module ];
+          specialArgs = {{ inherit nodes; }};
+        }}).config) {{
+          server = {{ networking.domain = "example.org"; }};
+          client = {{ nodes, ... }}: {{ environment.etc.server.text = nodes.server.networking.fqdn; }};
+        }};
+      in nodes.client.environment.etc.server.text"""
+    assert evaluate(expression)[0] == "server.example.org"
+
+
+def test_what_is_without_effect_is_accepted() -> None:
+    evaluate(
+        role(
+            """{
+              system.stateVersion = "24.11";
+              nix.settings.experimental-features = [ "flakes" ];
+              nixpkgs.config.allowUnfree = true;
+              documentation.enable = false;
+              console.keyMap = "fr";
+              boot.loader.grub.enable = false;
+              boot.initrd.kernelModules = [ "virtio" ];
+              hardware.enableRedistributableFirmware = true;
+              i18n.defaultLocale = "en_US.UTF-8";
+              services.openssh.enable = true;
+              services.journald.extraConfig = "x";
+            }""",
+            "build.toplevel.drvPath",
+        )
+    )
+
+
+def test_eight_roles_take_well_under_a_second() -> None:
+    many = " ".join(
+        role(
+            "{ pkgs, ... }: { services.nginx.enable = true; services.redis.servers.a.enable = true;"
+            ' services.nginx.virtualHosts.a.root = "/"; environment.systemPackages = [ pkgs.curl ]; }',
+            "build.toplevel.drvPath",
+            name=f"role{n}",
+        ).join("()")
+        for n in range(8)
+    )
+    begin = time.monotonic()
+    evaluate(f"[ {many} ]")
+    # Ten times what an idle machine needs, as others may be busy on this one.
+    assert time.monotonic() - begin < 5
