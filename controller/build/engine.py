@@ -67,6 +67,9 @@ class Engine(Protocol):
     async def pin(self, packages: PackageSource) -> str:
         """Which packages a package source stands for now."""
 
+    def note(self, packages: PackageSource) -> str:
+        """What users should know of a package source as it is now; mostly nothing. Short."""
+
     async def evaluate(self, order: Order, seconds: float) -> Evaluated:
         """Evaluate; `UserError` with file, line and column where the composition is at fault."""
 

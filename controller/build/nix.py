@@ -140,8 +140,12 @@ class Nix:
 
     # ---------------------------------------------------------------- evaluation
 
-    async def evaluate(self, request: Mapping[str, object], limits: EvalLimits) -> Evaluation:
+    async def evaluate(
+        self, request: Mapping[str, object], limits: EvalLimits, *, import_from_derivation: bool = False
+    ) -> Evaluation:
         """Evaluates nix/entry.nix for this request; paths of the store in it must have come by `add_…`.
+
+        `import_from_derivation` allows it to this evaluation, where it is not allowed to all.
 
         UserError `EvaluationFailed` (with file:line:column and an excerpt), `EvaluationTimeout`,
         `EvaluationMemory`, `EvaluationOutput`.
@@ -155,7 +159,7 @@ class Nix:
             'in removeAttrs result [ "outPath" ] // { imagePath = result.outPath; }'
         )
         async with self._gate.passing():
-            ended = await self._evaluate(expression, limits)
+            ended = await self._evaluate(expression, limits, import_from_derivation)
             errors = ended.errors.decode(errors="replace")
             if ended.status != 0:
                 names = await asyncio.to_thread(self._package_names)
@@ -167,11 +171,13 @@ class Nix:
             self._roots.freshen(evaluation.drv_path)
         return evaluation
 
-    async def _evaluate(self, expression: str, limits: EvalLimits) -> Ended:
+    async def _evaluate(self, expression: str, limits: EvalLimits, import_from_derivation: bool) -> Ended:
         try:
             return await self._runner.run(
                 ("nix-instantiate", "--eval", "--strict", "--json", "--read-write-mode", "-"),
-                configuration.evaluation(import_from_derivation=self._import_from_derivation),
+                configuration.evaluation(
+                    import_from_derivation=import_from_derivation or self._import_from_derivation
+                ),
                 seconds=limits.seconds,
                 output=limits.output,
                 memory=limits.memory,

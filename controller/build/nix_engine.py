@@ -65,6 +65,17 @@ class NixEngine:
             return packages.pin
         return store_path(await self._path_of(packages)).removeprefix("/nix/store/")
 
+    def note(self, packages: PackageSource) -> str:
+        if packages.kind != SourceKind.SEED:
+            return ""
+        changes = self._seed(packages).status().differences
+        if not changes:
+            return ""
+        shown = ", ".join(changes[:5]) + (f" and {len(changes) - 5} more" if len(changes) > 5 else "")
+        return (
+            f"package source {packages.name!r}: the mirrors no longer have all locked packages; now {shown}"
+        )
+
     def _seed(self, packages: PackageSource) -> Seed:
         if packages.name not in self._seeds:
             place = self._settings.state / "seed"
@@ -93,7 +104,11 @@ class NixEngine:
             "flavour": order.flavour,
             "packageSource": await self._package_source(order.packages),
         }
-        told = await self.nix.evaluate(request, EvalLimits(seconds=seconds))
+        told = await self.nix.evaluate(
+            request,
+            EvalLimits(seconds=seconds),
+            import_from_derivation=order.packages.import_from_derivation,
+        )
         return Evaluated(told.drv_path, told.out_path, told.roles, told.warnings, told.seconds)
 
     async def provide(self, order: Order, evaluated: Evaluated) -> str:

@@ -88,6 +88,7 @@ class BuildService:
         self._works: dict[tuple[str, str], Work] = {}
         self._ending: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._pins: dict[str, str] = {}
+        self._notes: dict[str, str] = {}
         self._arrivals = 0
         self._facts: Facts | None = None
         self._trouble: NxcError | None = None
@@ -233,7 +234,7 @@ class BuildService:
                     client.source = replace(found, tree=Tree({}))  # it is on disk now
                 name = client.packages.name
                 if name not in self._pins:
-                    self._pins[name] = await self._engine.pin(client.packages)
+                    await self._pin(client.packages)
                 client.problem, failures = None, 0
                 wait = interval(client.composition)
             except UserError as error:
@@ -267,6 +268,8 @@ class BuildService:
         self._terms_changed(work)
         image = work.image(client.composition.source_digest, self._progress(work))
         notes = [*work.warnings, *(f"builds are not isolated: {lack}" for lack in self._facts.lacks)]
+        if note := self._notes.get(client.packages.name):
+            notes.append(note)
         if client.problem is not None:
             notes.append(f"the source could not be looked at again: {client.problem.message}")
         revision = client.source.revision if client.source is not None else ""
@@ -400,9 +403,13 @@ class BuildService:
     async def _repin(self, work: Work) -> None:
         """The packages of a source are other ones now: whoever wants them gets other works."""
         packages = work.order.packages
-        self._pins[packages.name] = await self._engine.pin(packages)
+        await self._pin(packages)
         logger.warning("package source %s is %s now", packages.name, self._pins[packages.name])
         self._wake_all()
+
+    async def _pin(self, packages: PackageSource) -> None:
+        self._pins[packages.name] = await self._engine.pin(packages)
+        self._notes[packages.name] = self._engine.note(packages)
 
     # ------------------------------------------------------------ the engine
 

@@ -27,7 +27,7 @@ class SourceKind(StrEnum):
 
 
 FLAVOURS: Mapping[str, frozenset[str]] = {
-    SourceKind.SEED: frozenset({"vm-ramdisk", "g5k-ramdisk", "g5k-image", "docker"}),
+    SourceKind.SEED: frozenset({"vm-ramdisk", "g5k-ramdisk", "docker"}),
     SourceKind.NIXPKGS: frozenset({"vm-ramdisk", "g5k-ramdisk", "g5k-image", "docker"}),
 }
 """What nix/ builds with the package sources of each kind (a test holds this against nix/)."""

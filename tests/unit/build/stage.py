@@ -77,6 +77,9 @@ class WaitingEngine:
         await asyncio.sleep(0.01)
         return self.packages
 
+    def note(self, packages: PackageSource) -> str:
+        return "" if self.packages == "pin-1" else "the packages are newer ones"
+
     async def evaluate(self, order: Order, seconds: float) -> Evaluated:
         text = (order.tree / order.entry).read_text()
         self.world.order.append(text)

@@ -269,6 +269,7 @@ def test_a_renewed_lock_is_taken_up(play: Play):
         web = stage.apply("{ }")
         await stage.until(READY, web)
         assert stage.image(web).details["pin"] == "pin-2"  # type: ignore[index]
+        assert stage.state(web).notes == ("the packages are newer ones",)
 
     assert play(script).world.evaluations.total() == 2
 

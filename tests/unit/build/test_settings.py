@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
 from argparse import ArgumentParser
 from pathlib import Path
 
 import pytest
 
+from controller import shipped
 from controller.build.options import add_build_arguments, build_arguments, build_settings
-from controller.build.settings import BuildSettings, PackageSource, read_package_sources
+from controller.build.settings import FLAVOURS, BuildSettings, PackageSource, read_package_sources
 from controller.model.errors import NxcError
 
 
@@ -71,3 +75,31 @@ def test_the_command_line_survives_being_passed_on(tmp_path: Path):
     assert build_settings(args).trusted
     assert build_settings(args).jobs == 5
     assert set(build_settings(args).package_sources) == {"a"}
+
+
+@pytest.mark.skipif(shutil.which("nix-instantiate") is None, reason="no Nix on the PATH")
+@pytest.mark.parametrize(
+    ("kind", "expression"),
+    [
+        ("seed", "(import ./seed { }).flavours"),
+        ("nixpkgs", "import ./flavours { lib = { }; evalRole = null; }"),
+    ],
+)
+def test_the_flavours_on_offer_are_those_of_the_nix_code(kind: str, expression: str):
+    done = subprocess.run(
+        [
+            "nix-instantiate",
+            "--store",
+            "dummy://",
+            "--eval",
+            "--json",
+            "--strict",
+            "-E",
+            f"builtins.attrNames ({expression})",
+        ],
+        cwd=shipped.folder("nix"),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert FLAVOURS[kind] == frozenset(json.loads(done.stdout))
