@@ -103,7 +103,8 @@ def plan_node(world: NodeWorld, now: datetime) -> NodePlan:
         return _replace(world, status, now)
     current = next((m for m in world.machines if m.key.attempt == attempt.number), None)
     if (failure := _failure(attempt, current, world.machines, status, now)) is not None:
-        return _fail(node, status, attempt, failure, now)
+        evidence = current.evidence if current is not None else ""
+        return _fail(node, replace(status, evidence=evidence or status.evidence), attempt, failure, now)
     if current is not None:
         return _observe(world, status, attempt, current, now)
     return _idle(node, status, now) if world.suspend else _order(world, status, attempt, now)

@@ -95,8 +95,11 @@ def test_old_information_is_pushed_and_the_node_is_not_ready_meanwhile():
 
 
 def test_a_machine_that_ends_is_released_and_blamed():
-    gone = machine(node(SPEC), phase=Phase.GONE, ended="kernel panic", blame=Blame.USER)
+    gone = machine(
+        node(SPEC), phase=Phase.GONE, ended="kernel panic", blame=Blame.USER, evidence="its last lines"
+    )
     planned = plan_node(world(node(SPEC), gone), NOW)
+    assert planned.status.evidence == "its last lines"
     assert planned.actions == (Release(),)
     assert planned.status.last_failure is not None
     assert planned.status.last_failure.blame is Blame.USER
