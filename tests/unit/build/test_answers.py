@@ -59,7 +59,7 @@ def test_path_infos_of_both_versions() -> None:
 
 
 def test_derivations_to_build() -> None:
-    errors = f"these derivations will be built:\n  {A}.drv\n  {B}.drv\nthese paths will be fetched:\n  {A}\nwarning: /x.drv\n"
+    errors = f"these derivations will be built:\n  {A}.drv\n  {B}.drv\nthese paths will be fetched:\n  {A}\n"
     assert answers.to_build(errors) == (f"{A}.drv", f"{B}.drv")
 
 
