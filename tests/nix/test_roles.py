@@ -154,7 +154,10 @@ def test_network_kernel_and_mounts() -> None:
         """{
           networking.interfaces.eth1.ipv4.addresses = [ { address = "10.1.0.1"; prefixLength = 24; } ];
           networking.interfaces.eth1.useDHCP = false;
+          networking.interfaces.eth1.mtu = 1400;
+          networking.interfaces.eth1.ipv4.routes = [ { address = "10.9.0.0"; prefixLength = 16; via = "10.1.0.3"; } ];
           networking.defaultGateway = "10.1.0.254";
+          networking.localCommands = "ip link";
           networking.firewall.allowedTCPPorts = [ 80 443 80 ];
           boot.kernelModules = [ "dummy" ];
           boot.kernelParams = [ "quiet" ];
@@ -165,13 +168,17 @@ def test_network_kernel_and_mounts() -> None:
           fileSystems."/scratch" = { fsType = "tmpfs"; options = [ "size=64m" ]; };
           fileSystems."/scratch/in" = { device = "server:/data"; fsType = "nfs"; };
         }""",
-        """{ inherit (build) interfaces gateways firewall openPorts kernelModules kernelParams sysctl;
+        """{ inherit (build) interfaces firewall openPorts kernelModules kernelParams sysctl;
              inherit (build) postBootCommands fileSystems;
-             kernel = build.kernel.version; }""",
+             kernel = build.kernel.version; network = build.scripts.network-local-commands-start; }""",
     )
     assert found["interfaces"]["eth1"]["addresses"] == ["10.1.0.1/24"]
-    assert found["interfaces"]["eth1"]["useDHCP"] is False
-    assert found["gateways"] == [{"address": "10.1.0.254", "interface": None, "metric": None}]
+    assert lines(found["network"])[2:] == [
+        "ip link set dev eth1 mtu 1400",
+        "ip route replace 10.9.0.0/16 via 10.1.0.3 dev eth1",
+        "ip route replace default via 10.1.0.254",
+        "ip link",
+    ]
     assert found["firewall"]["tcp"] == [80, 443]
     assert found["openPorts"] == {"tcp": [80, 443], "udp": []}
     assert set(found["kernelModules"]) == {"dummy", "nfs", "nfsv3", "nfsv4"}

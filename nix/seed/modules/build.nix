@@ -14,6 +14,7 @@ in
       name = mkOption {
         type = types.str;
         default = config.networking.hostName;
+        defaultText = lib.literalExpression "config.networking.hostName";
         description = "The name of the system.";
       };
       extraDependencies = mkOption {

@@ -1,5 +1,5 @@
 # The kernel, its parameters, modules and settings, and commands at boot.
-{ config, lib, pkgs, ... }:
+{ config, lib, options, pkgs, ... }:
 let
   inherit (lib) mkOption types;
   cfg = config.boot;
@@ -14,7 +14,7 @@ in
       description = "The kernel. The seed has two of Debian's: linuxPackages, small, for virtual machines, and linuxPackages_generic.";
     };
     kernelModules = mkOption { type = types.listOf types.str; default = [ ]; apply = lib.unique; description = "Kernel modules that are loaded at boot."; };
-    blacklistedKernelModules = mkOption { type = types.listOf types.str; default = [ ]; description = "Kernel modules that are not loaded by themselves. The seed loads none by itself."; };
+    blacklistedKernelModules = mkOption { type = types.listOf types.str; default = [ ]; description = "Without effect: the seed loads no modules by itself."; };
     kernelParams = mkOption {
       type = types.listOf (types.strMatching "([^\"[:space:]]|\"[^\"]*\")+");
       default = [ ];
@@ -49,6 +49,7 @@ in
         message = "boot.kernelPackages must be pkgs.linuxPackages or pkgs.linuxPackages_generic";
       }
     ];
+    boot.kernelParams = lib.mkIf (options.boot.consoleLogLevel.highestPrio < (lib.mkOptionDefault { }).priority) [ "loglevel=${toString cfg.consoleLogLevel}" ];
     fileSystems = lib.mkIf cfg.tmp.useTmpfs {
       "/tmp" = { device = "tmpfs"; fsType = "tmpfs"; options = [ "mode=1777" "size=${toString cfg.tmp.tmpfsSize}" ]; };
     };

@@ -104,17 +104,23 @@ in
       "postgresql/pg_hba.conf".text = cfg.authentication;
       "postgresql/pg_ident.conf".text = cfg.identMap;
     };
-    systemd.tmpfiles.rules = [ "d ${builtins.dirOf base} 0755 postgres postgres" "d ${base} 0750 postgres postgres" ];
+    systemd.tmpfiles.rules = [
+      "d ${builtins.dirOf base} 0755 postgres postgres"
+      "d ${base} 0750 postgres postgres"
+      # Where Debian's PostgreSQL looks for time zones.
+      "d /usr/share 0755 root root"
+      "L+ /usr/share/zoneinfo - - - - ${pkgs.tzdata}/share/zoneinfo"
+    ];
     systemd.services.postgresql = {
       description = "PostgreSQL Server";
       wantedBy = [ "multi-user.target" ];
       after = [ "network.target" ];
-      environment = { PGDATA = base; TZDIR = "${pkgs.tzdata}/share/zoneinfo"; LC_ALL = "C"; };
+      environment = { PGDATA = base; LC_ALL = "C"; };
       path = [ cfg.package ];
       preStart = ''
         if [ ! -e ${base}/PG_VERSION ]; then
           rm -f ${base}/*.conf
-          initdb -U postgres -A peer --encoding=UTF8 --locale=C -D ${base} ${lib.escapeShellArgs cfg.initdbArgs}
+          initdb --no-sync -U postgres -A peer --encoding=UTF8 --locale=C -D ${base} ${lib.escapeShellArgs cfg.initdbArgs}
           touch ${base}/.first_startup
         fi
         ln -sfn /etc/postgresql/postgresql.conf ${base}/postgresql.conf
@@ -152,6 +158,8 @@ in
         KillSignal = "SIGINT";
         KillMode = "mixed";
         TimeoutSec = 120;
+        # initdb takes a second, but under emulation a minute.
+        TimeoutStartSec = 900;
         Restart = "on-failure";
       };
     };

@@ -9,7 +9,7 @@
     "StateDirectory" "StateDirectoryMode" "LogsDirectory" "LogsDirectoryMode" "CacheDirectory"
     "CacheDirectoryMode" "ConfigurationDirectory" "ConfigurationDirectoryMode" "TimeoutStartSec"
     "TimeoutStopSec" "TimeoutSec" "KillSignal" "KillMode" "Nice" "OOMScoreAdjust" "SuccessExitStatus"
-    "StandardOutput" "PermissionsStartOnly"
+    "PermissionsStartOnly"
   ];
   limits = [
     "LimitCPU" "LimitFSIZE" "LimitDATA" "LimitSTACK" "LimitCORE" "LimitRSS" "LimitNOFILE" "LimitAS" "LimitNPROC"
@@ -38,7 +38,7 @@
     "RestartMaxDelaySec" "RestartPreventExitStatus" "RestartForceExitStatus" "RestartMode" "ExitType"
     "ExecCondition" "GuessMainPID" "IgnoreSIGPIPE" "LogRateLimitIntervalSec" "LogRateLimitBurst" "LogLevelMax"
     "LogExtraFields" "LogNamespace" "RootDirectoryStartOnly" "RuntimeMaxSec" "RuntimeRandomizedExtraSec"
-    "StandardError" "StandardInput" "SyslogFacility" "SyslogIdentifier" "SyslogLevel" "SyslogLevelPrefix"
+    "StandardError" "StandardInput" "StandardOutput" "SyslogFacility" "SyslogIdentifier" "SyslogLevel" "SyslogLevelPrefix"
     "TTYPath" "TTYReset" "TTYVHangup" "TTYVTDisallocate" "UtmpIdentifier" "UtmpMode" "PassEnvironment"
     "NonBlocking" "CoredumpFilter" "Personality" "TimerSlackNSec" "NUMAPolicy" "NUMAMask" "LoadCredential"
     "SetCredential" "ImportCredential" "LoadCredentialEncrypted" "SetCredentialEncrypted" "Sockets" "FileDescriptorStoreMax"

@@ -34,7 +34,7 @@ rec {
     wantedBy = names "Units that start this one along.";
     requiredBy = names "Units that start this one along and need it.";
     upheldBy = names "As `wantedBy`.";
-    aliases = names "Further names of the unit.";
+    aliases = names "Without effect.";
     onFailure = names "Without effect.";
     onSuccess = names "Without effect.";
     overrideStrategy = mkOption { type = types.raw; default = "asDropinIfExists"; internal = true; description = "Without effect."; };

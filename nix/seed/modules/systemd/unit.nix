@@ -66,7 +66,7 @@ rec {
       enable = true;
       description = if unit.description != "" then unit.description else toString (unit.unitConfig.Description or name);
       wantedBy = unique (unit.wantedBy ++ unit.upheldBy);
-      inherit (unit) requiredBy aliases;
+      inherit (unit) requiredBy;
       requires = unique (of "requires" ++ unit.requisite);
       wants = unique (of "wants" ++ unit.upholds);
       after = of "after";
@@ -156,7 +156,6 @@ rec {
       nice = let value = get "Nice" null; in if value == null then null else lib.toIntBase10 (toString value);
       oomScoreAdjust = let value = get "OOMScoreAdjust" null; in if value == null then null else lib.toIntBase10 (toString value);
       successExitStatus = words (get "SuccessExitStatus" [ ]);
-      standardOutput = text "StandardOutput" "";
       unenforced = filter (key: lib.elem key known.unenforced) (lib.attrNames config);
     };
 }
