@@ -1,6 +1,6 @@
-"""The data that ships with the code: the four CRDs and the Nix side.
+"""The data that ships with the code: the four CRDs, the Nix side and the examples.
 
-In a checkout they stand beside the package (crds/, nix/); in a wheel inside it (controller/_data/).
+In a checkout they stand beside the package (crds/, nix/, examples/); in a wheel inside it (controller/_data/).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _PACKAGE = Path(__file__).parent
 
 
 def folder(name: str) -> Path:
-    """The folder `crds` or `nix`. Raises `FileNotFoundError` where the installation lacks it."""
+    """The folder `crds`, `nix` or `examples`. Raises `FileNotFoundError` where the installation lacks it."""
     for candidate in (_PACKAGE / "_data" / name, _PACKAGE.parent / name):
         if candidate.is_dir():
             return candidate

@@ -30,6 +30,11 @@ def node_name(deployment: str, host: str) -> str:
     return f"{deployment}.{host}"
 
 
+def secret_name(deployment: str) -> str:
+    """The Secret (`kubernetes.io/ssh-auth`) with the key pair that logs in to a Deployment's nodes."""
+    return f"{deployment}-ssh"
+
+
 def natural(name: str) -> tuple[tuple[int, str, int], ...]:
     """A sort key that puts `node-2` before `node-10`. Total: distinct names have distinct keys."""
     parts = _DIGITS.split(name)

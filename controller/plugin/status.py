@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from controller.model.composition import Image
 from controller.model.conditions import Condition, Conditions
 from controller.model.deployment import PHASES, Deployment
 from controller.model.node import Node
@@ -11,13 +12,14 @@ from controller.model.node import Node
 STAGES = ("Booted", "Informed", "Verified", "Reachable", "Healthy")
 
 
-def render(deployment: Deployment, nodes: Iterable[Node]) -> str:
-    """The whole page."""
+def render(deployment: Deployment, nodes: Iterable[Node], image: Image | None = None) -> str:
+    """The whole page. `image`: the one that is waited for, where it is not there yet."""
     status = deployment.status
     where = f"flavour {deployment.flavour}, testbed {status.testbed or 'none'}"
     summary = status.counts.to_dict()["summary"]
     lines = [
         f"{deployment.meta.namespace}/{deployment.meta.name}: {summary} nodes ready, {where}",
+        *([f"image: {image.state.value}{f', {image.progress}' if image.progress else ''}"] if image else []),
         "",
         *table(_condition_rows(status.conditions)),
         "",

@@ -1,0 +1,1 @@
+"""A composition's test script, run from here: NixOS' test driver's language, over SSH."""

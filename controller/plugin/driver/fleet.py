@@ -1,0 +1,113 @@
+"""The nodes as the API server shows them: where each answers now, and why one broke."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+
+from controller.kube.api import ApiError
+from controller.model.errors import Blame, NxcError
+from controller.model.node import Node
+from controller.plugin.access import Access
+from controller.plugin.driver.faults import NodeFailed
+from controller.plugin.target import Target, boot_of, target_of, why_not
+
+LOOK_EVERY = 0.5
+BOOT_LIMIT = 900.0
+"""Seconds that a node may take until it answers; NixOS' driver gives machines as long."""
+NOTICE_LIMIT = 5.0
+"""Seconds that the controller may take to write down that a machine is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What the status says of a node that broke."""
+
+    message: str
+    blame: Blame | None = None
+
+
+class Fleet(Protocol):
+    """Where nodes answer."""
+
+    async def find(self, host: str, *, not_boot: str = "") -> Target:
+        """Wait until a node can be logged in to, in another boot than `not_boot`. Raises `NodeFailed`."""
+
+    async def diagnose(self, target: Target) -> Diagnosis:
+        """Why a node that answered does so no longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiFleet:
+    """By the DeployedNodes of a deployment."""
+
+    access: Access
+    deployment: str
+
+    async def find(self, host: str, *, not_boot: str = "") -> Target:
+        why = "it is not there"
+        try:
+            async with asyncio.timeout(BOOT_LIMIT):
+                while True:
+                    node = await self._node(host)
+                    if node is not None:
+                        why = why_not(node)
+                        found = self._judge(node, not_boot)
+                        if found is not None:
+                            return found
+                    await asyncio.sleep(LOOK_EVERY)
+        except TimeoutError:
+            raise NodeFailed(host, f"cannot be logged in to after {BOOT_LIMIT:.0f} s: {why}") from None
+
+    def _judge(self, node: Node, not_boot: str) -> Target | None:
+        host = node.spec.host
+        if node.stalled:
+            failure = node.status.last_failure
+            raise NodeFailed(host, why_not(node), blame=failure.blame if failure is not None else None)
+        ready = node.status.conditions["Booted"]
+        if ready is not None and ready.reason == "Suspended":
+            raise NodeFailed(host, ready.message, blame=Blame.USER)
+        if boot_of(node) == not_boot or not node.status.host_key or not node.status.address:
+            return None
+        try:
+            return target_of(node)
+        except NxcError as error:
+            raise NodeFailed(host, error.message, blame=error.blame) from None
+
+    async def diagnose(self, target: Target) -> Diagnosis:
+        """Waits a little: a machine is gone before the controller says so."""
+        deadline = asyncio.get_running_loop().time() + NOTICE_LIMIT
+        while True:
+            try:
+                node = await self.access.node(self.deployment, target.host)
+            except ApiError as error:
+                return Diagnosis(f"and the API server cannot be asked why: {error.message}", Blame.CONTROLLER)
+            if node is None:
+                return Diagnosis("its DeployedNode was deleted", Blame.USER)
+            if node.meta.deleting:
+                return Diagnosis(
+                    "its DeployedNode is being deleted: by the deployment's spec, or by hand", Blame.USER
+                )
+            failure = node.status.last_failure
+            attempt = int(target.boot.rpartition("/")[2] or 0)
+            if failure is not None and failure.attempt >= attempt:
+                tail = (
+                    f"\nthe end of its console:\n{node.status.evidence[-1500:]}"
+                    if node.status.evidence
+                    else ""
+                )
+                return Diagnosis(f"{failure.reason}: {failure.message}{tail}", failure.blame)
+            if boot_of(node) != target.boot:
+                return Diagnosis("the controller restarted it: what it boots has changed", Blame.USER)
+            if asyncio.get_running_loop().time() > deadline:
+                ready = node.status.conditions["Ready"]
+                how = "Ready" if ready is not None and ready.holds else f"not Ready ({why_not(node)})"
+                return Diagnosis(f"the controller sees it {how}")
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def _node(self, host: str) -> Node | None:
+        try:
+            return await self.access.node(self.deployment, host)
+        except ApiError as error:
+            raise NodeFailed(host, f"cannot be looked up: {error.message}", blame=Blame.CONTROLLER) from None
