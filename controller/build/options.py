@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from controller.build.settings import BuildSettings, default_state, read_package_sources
+from controller.model.quantity import parse_quantity
 
 _DEFAULTS = BuildSettings()
 
@@ -27,6 +28,14 @@ def add_build_arguments(parser: argparse.ArgumentParser, *, state_default: str =
         help="evaluations and builds at a time (%(default)s)",
     )
     group.add_argument(
+        "--build-min-free",
+        type=_size,
+        default="2Gi",
+        metavar="SIZE",
+        help="with less room than this on its disk the store is cleared of what nobody uses, "
+        "until there is twice as much (%(default)s)",
+    )
+    group.add_argument(
         "--trust-compositions",
         action="store_true",
         help="build also where Nix cannot be isolated from this machine: on one's own machine alone",
@@ -45,12 +54,23 @@ def add_build_arguments(parser: argparse.ArgumentParser, *, state_default: str =
     )
 
 
+def _size(text: str) -> str:
+    """A size that can be read, as it is written."""
+    try:
+        parse_quantity(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
 def build_settings(args: argparse.Namespace) -> BuildSettings:
     """What the command line asks for. Raises `NxcError` for what cannot be."""
     return BuildSettings(
         state=(args.build_state or default_state()).expanduser().absolute(),
         trusted=args.trust_compositions,
         jobs=args.build_jobs,
+        min_free=parse_quantity(args.build_min_free),
+        enough_free=2 * parse_quantity(args.build_min_free),
         package_source=args.package_source,
         package_sources=read_package_sources(args.package_sources) if args.package_sources else {},
     )
@@ -58,7 +78,8 @@ def build_settings(args: argparse.Namespace) -> BuildSettings:
 
 def build_arguments(args: argparse.Namespace) -> list[str]:
     """The same again, as a command line for another process."""
-    words = ["--build-jobs", str(args.build_jobs), "--package-source", args.package_source]
+    words = ["--build-jobs", str(args.build_jobs), "--build-min-free", args.build_min_free]
+    words += ["--package-source", args.package_source]
     if args.build_state:
         words += ["--build-state", str(args.build_state.expanduser().absolute())]
     if args.package_sources:

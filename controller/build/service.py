@@ -425,7 +425,7 @@ class BuildService:
                 self._facts = await self._engine.open()
                 break
             except (NxcError, OSError) as error:
-                trouble = error if isinstance(error, NxcError) else NxcError("StateNotUsable", str(error))
+                trouble = error if isinstance(error, NxcError) else _not_usable(error)
                 if self._trouble is None or self._trouble.message != trouble.message:
                     logger.warning("nothing can be built (%s): %s", trouble.reason, trouble.message)
                 self._trouble = trouble
@@ -477,3 +477,8 @@ def _content(tree: str, order: Order, facts: Facts) -> str:
             "engine": facts.identity,
         }
     )
+
+
+def _not_usable(error: OSError) -> NxcError:
+    what = f"the state directory of builds cannot be used ({error}): mend that, or name another with --build-state"
+    return NxcError("StateNotUsable", what)

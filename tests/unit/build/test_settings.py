@@ -68,11 +68,21 @@ def test_the_command_line_survives_being_passed_on(tmp_path: Path):
     parser = ArgumentParser()
     add_build_arguments(parser)
     file = written(tmp_path, "- {name: a, kind: seed}")
-    words = ["--build-state", str(tmp_path), "--build-jobs", "5", "--package-source", "a"]
+    words = [
+        "--build-state",
+        str(tmp_path),
+        "--build-jobs",
+        "5",
+        "--build-min-free",
+        "7Gi",
+        "--package-source",
+        "a",
+    ]
     words += ["--package-sources", str(file), "--trust-compositions"]
     args = parser.parse_args(words)
     assert build_settings(parser.parse_args(build_arguments(args))) == build_settings(args)
     assert build_settings(args).trusted
+    assert (build_settings(args).min_free, build_settings(args).enough_free) == (7 * 2**30, 14 * 2**30)
     assert build_settings(args).jobs == 5
     assert set(build_settings(args).package_sources) == {"a"}
 
