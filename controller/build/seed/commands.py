@@ -92,8 +92,9 @@ async def _fetch(seed: Seed, names: Sequence[str]) -> None:
         await seed.fetch(lacking, arrived=lambda one: print(f"  {one.name} {one.version}", flush=True))
     except Gone as gone:
         print(f"{gone.message}; renewing the lock", file=sys.stderr)
-        changes = await seed.renew(gone)
-        print("\n".join(f"  {line}" for line in changes))
+        before = seed.lock
+        await seed.renew(gone)
+        print("\n".join(f"  {line}" for line in differences(before, seed.lock)))
         await _fetch(seed, [name for name in names if name in seed.lock.packages])
 
 
@@ -102,12 +103,13 @@ async def _update(seed: Seed, output: Path | None, refresh: bool) -> None:
     if refresh:
         await seed.refresh()
     if output is None:
-        changes = await seed.renew()
+        await seed.renew()
         after, place = seed.lock, "in force"
     else:
         after = await seed.resolved()
-        changes, place = differences(before, after), str(output)
+        place = str(output)
         await asyncio.to_thread(output.write_text, after.text(), "utf-8")
+    changes = differences(before, after)
     print("\n".join([*changes, f"{len(changes)} changes"]))
     size = _size(sum(one.size for one in after.packages.values()))
     print(f"{after.digest}: {len(after.packages)} packages, {size}; {place}")

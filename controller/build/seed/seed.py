@@ -72,6 +72,15 @@ class Provided:
     renewed: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _InForce:
+    """A lock as it was read; `signature` of the file tells when to read again."""
+
+    lock: Lock
+    status: LockInForce
+    signature: tuple[int, int] | None
+
+
 class Seed:
     """`nix` is this project's folder nix/; `directory` is ours, for the pool, apt's lists and a renewed lock.
 
@@ -99,25 +108,27 @@ class Seed:
         self._transport = transport
         self._limits = limits
         self._renewing = asyncio.Lock()
-        self._reload()
+        self._now = _InForce(self._base, LockInForce(self._base.digest), None)
+        self._locks = [self._base]
+        self._look()
 
     # ---------------------------------------------------------------- the lock
 
     @property
     def lock(self) -> Lock:
         """The lock in force."""
-        return self._lock
+        return self._look().lock
 
     @property
     def lock_file(self) -> Path | None:
         """The file that an evaluation must be given; None: the one in nix/seed will do."""
-        if self._lock is not self._base:
+        if self._look().lock is not self._base:
             return self._renewed_file
         return self._base_file if self._set else None
 
     def status(self) -> LockInForce:
         """Which lock is in force, and what it changes."""
-        return LockInForce(self._lock.digest, tuple(differences(self._base, self._lock)))
+        return self._look().status
 
     @property
     def _renewed_file(self) -> Path:
@@ -125,9 +136,30 @@ class Seed:
         digest = sha256(self._base_text.encode()).hexdigest()
         return self._directory / f"lock-instead-of-{digest[:16]}.json"
 
-    def _reload(self) -> None:
+    def _look(self) -> _InForce:
+        """What is in force, read again where the file changed: `seed update` may run beside the operator."""
         file = self._renewed_file
-        self._lock = _parse(_read(file), file) if file.exists() else self._base
+        try:
+            found = file.stat()
+        except FileNotFoundError:
+            signature = None
+        else:
+            signature = (found.st_ino, found.st_mtime_ns)
+        if signature != self._now.signature:
+            lock = self._base if signature is None else _parse(_read(file), file)
+            status = LockInForce(lock.digest, tuple(differences(self._base, lock)))
+            self._now = _InForce(lock, status, signature)
+            self._locks.append(lock)
+        return self._now
+
+    def _lock_of(self, wanted: Sequence[Input]) -> Lock:
+        """The lock that an evaluation had which wants these; it may have begun before another came into force."""
+
+        def knows(lock: Lock) -> bool:
+            known = _known(lock)
+            return all((one.name, one.digest) in known for one in wanted)
+
+        return next(filter(knows, reversed(self._locks)), self.lock)
 
     # ---------------------------------------------------------------- the store
 
@@ -140,21 +172,21 @@ class Seed:
         wanted = [one for one in (await nix.missing(drv)).fixed if one.url.startswith(URL)]
         if not wanted:
             return Provided()
-        known = {(one.store_name, one.sha256): one for one in self._lock.packages.values()}
-        files = [known[key] for key in ((one.name, one.digest) for one in wanted) if key in known]
-        bootstrap = any(
-            one.name == deb.BOOTSTRAP and one.digest == self._lock.bootstrap_nar for one in wanted
-        )
-        base = [self._lock.packages[self._lock.bootstrap]] if bootstrap else []
+        lock = self._lock_of(wanted)
+        known = _known(lock)
+        chosen = [known[key] for key in ((one.name, one.digest) for one in wanted) if key in known]
         try:
-            await self.fetch([*files, *base])
+            await self.fetch(chosen)
         except Gone as gone:
-            return Provided(renewed=tuple(await self.renew(gone)))
+            await self.renew(gone)
+            return Provided(renewed=tuple(differences(lock, self.lock)))
+        bootstrap = [one for one in chosen if one.name == lock.bootstrap]
+        files = [one for one in chosen if one.name != lock.bootstrap]
         added = []
         if bootstrap:
             with tempfile.TemporaryDirectory(prefix="nxc-seed-") as directory:
                 tree = Path(directory) / "tree"
-                await self._bootstrap(self.pool.path(base[0]), tree)
+                await self._bootstrap(self.pool.path(bootstrap[0]), tree)
                 await nix.add_tree(tree, deb.BOOTSTRAP)
             added.append(deb.BOOTSTRAP)
         if files:
@@ -183,13 +215,14 @@ class Seed:
 
     # ---------------------------------------------------------------- another lock
 
-    async def renew(self, gone: Gone | None = None) -> list[str]:
-        """Resolve the lock anew and put it in force; what changed. Raises `TestbedError` where that helps nothing."""
+    async def renew(self, gone: Gone | None = None) -> None:
+        """Resolve the lock anew and put it in force. Raises `TestbedError` where that helps nothing.
+
+        With `gone`, only where these files are still what the lock in force has: somebody may have been faster.
+        """
         async with self._renewing:
-            before = self._lock
-            self._reload()  # another process may have been faster
-            if gone is not None and not _still(self._lock, gone):
-                return differences(before, self._lock)
+            if gone is not None and not _still(self.lock, gone):
+                return
             index = await self._apt.index(self.selection)
             if gone is not None and _offers(index, gone):
                 await self._apt.refresh()  # apt's lists are older than what the mirrors now have
@@ -201,8 +234,6 @@ class Seed:
                     ) from gone
             lock = await self.resolved(index)
             _write(self._renewed_file, lock.text())
-            self._reload()
-            return differences(before, self._lock)
 
     async def resolved(self, index: Index | None = None) -> Lock:
         """The lock that apt's metadata gives now. Raises `TestbedError`."""
@@ -231,6 +262,13 @@ class Seed:
     async def refresh(self) -> None:
         """Have apt fetch its metadata anew, into our own directory."""
         await self._apt.refresh()
+
+
+def _known(lock: Lock) -> dict[tuple[str, str], Locked]:
+    """By name and digest of the input. What busybox comes from has the tree's in place of the file's."""
+    known = {(one.store_name, one.sha256): one for one in lock.packages.values()}
+    known[deb.BOOTSTRAP, lock.bootstrap_nar] = lock.packages[lock.bootstrap]
+    return known
 
 
 def _still(lock: Lock, gone: Gone) -> bool:

@@ -224,12 +224,37 @@ async def test_a_mirror_that_lists_what_it_does_not_have_is_said(nix: Path) -> N
 
 async def test_another_process_may_have_renewed_the_lock(nix: Path) -> None:
     one = seed_of(nix, NEW_BODIES, FakeApt(NEW))
-    other_apt = FakeApt(NEW)
-    other = seed_of(nix, NEW_BODIES, other_apt)
+    other = seed_of(nix, NEW_BODIES, FakeApt(OLD))
+    early = wants(other, "curl")
     await one.provide(wants(one, "curl"), "x.drv")
-    provided = await other.provide(wants(other, "curl"), "x.drv")
+    provided = await other.provide(early, "x.drv")
     assert provided.renewed == ("curl 7 -> 8", "libcurl4 7 -> 8")
     assert other.lock == one.lock
+
+
+async def test_an_evaluation_that_began_before_the_lock_was_renewed_is_told_to_start_again(nix: Path) -> None:
+    seed = seed_of(nix, NEW_BODIES, FakeApt(NEW))
+    early = wants(seed, "curl")
+    await seed.renew()
+    provided = await seed.provide(early, "x.drv")
+    assert provided.renewed == ("curl 7 -> 8", "libcurl4 7 -> 8")
+    assert early.files == {}
+
+
+async def test_such_an_evaluation_may_go_on_where_its_files_are_still_to_be_had(nix: Path) -> None:
+    seed = seed_of(nix, {**BODIES, **NEW_BODIES}, FakeApt(NEW))
+    early = wants(seed, "curl")
+    await seed.renew()
+    assert (await seed.provide(early, "x.drv")).renewed == ()
+    assert early.files == {"curl_7.deb": b"curl seven"}
+
+
+async def test_an_update_beside_the_operator_is_seen(nix: Path) -> None:
+    operator = seed_of(nix, NEW_BODIES, FakeApt(NEW))
+    assert operator.lock_file is None
+    await seed_of(nix, NEW_BODIES, FakeApt(NEW)).renew()
+    assert operator.lock_file is not None
+    assert operator.status().differences == ("curl 7 -> 8", "libcurl4 7 -> 8")
 
 
 async def test_a_lock_of_the_administrator_is_given_to_evaluations(nix: Path) -> None:
