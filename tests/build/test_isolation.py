@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -360,6 +363,72 @@ def test_a_container_with_one_user_only_is_refused(isolation: Isolation, tmp_pat
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ended.stdout.startswith("IsolationFailed "), ended
     assert "no other user than root" in ended.stdout
+
+
+def lesser(*command: str, state: Path, busybox: Path) -> dict[str, str]:
+    """What tests/build/trusted.py tells."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd()), "HOME": "/nonexistent"}
+    ended = subprocess.run(
+        [*command, str(state), str(busybox)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    told: dict[str, str] = json.loads(ended.stdout)
+    return told
+
+
+def test_where_no_more_user_namespaces_can_be_made_only_trusted_compositions_are_built(
+    isolation: Isolation, busybox_tree: Path, tmp_path: Path
+) -> None:
+    command = (sys.executable, "-m", "tests.build.trusted", "--few")
+    told = lesser(*command, state=tmp_path / "state", busybox=busybox_tree)
+    assert "builders have no sandbox of their own (user namespaces: " in told["refused"]
+    assert "--trust-compositions" in told["refused"]
+    assert told["isolation"].startswith("trusted: builders have no sandbox of their own")
+    assert told["built"] == "built\n"
+    assert isolation.user is not None
+    assert f"x> {isolation.user[0]}\n" in told["log"], "Nix still has a user of its own"
+    assert "x> usr\n" in told["log"]
+    assert "x> root\n" not in told["log"]
+    assert told["left"] == "[]"
+
+
+def test_an_ordinary_user_may_build_trusted_compositions(isolation: Isolation, busybox_tree: Path) -> None:
+    python = next(
+        (path for path in ("/usr/bin/python3", "/usr/local/bin/python3") if os.path.exists(path)), None
+    )
+    if python is None or os.geteuid() != 0:
+        pytest.skip("needs root, to become an ordinary user, and a Python that everybody may run")
+    version = subprocess.run(
+        [python, "-c", "import sys; print(sys.version_info >= (3, 11))"], capture_output=True, text=True
+    )
+    if version.stdout != "True\n" or not os.stat(Path.cwd()).st_mode & 0o001:
+        pytest.skip(f"{python} is older than 3.11, or {Path.cwd()} is not open to everybody")
+    user = 54321
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        shutil.copytree(busybox_tree, f"{directory}/busybox", symlinks=True)
+        os.mkdir(f"{directory}/state")
+        os.chown(f"{directory}/state", user, user)
+        drop = ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups")
+        told = lesser(
+            *drop,
+            python,
+            "-m",
+            "tests.build.trusted",
+            state=Path(directory, "state"),
+            busybox=Path(directory, "busybox"),
+        )
+    assert f"Nix runs as the controller's user (uid {user})" in told["refused"]
+    assert told["isolation"].startswith("trusted: Nix runs as the controller's user")
+    assert told["built"] == "built\n"
+    assert "x> 1000\n" in told["log"], "builders have their sandbox all the same"
+    assert "x> usr\n" not in told["log"]
+    assert told["left"] == "[]"
 
 
 async def test_the_probe_says_what_this_host_gives(isolation: Isolation) -> None:
