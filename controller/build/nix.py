@@ -52,6 +52,7 @@ class Nix:
         system: System = System(),  # noqa: B008 - frozen
     ) -> None:
         """Makes the directories of the store. Blocking; `open` asks the host first, and checks."""
+        state = state.absolute()
         self.store_root = state
         self.isolation = isolation
         self._expressions = expressions

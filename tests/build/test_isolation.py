@@ -392,8 +392,8 @@ def test_where_no_more_user_namespaces_can_be_made_only_trusted_compositions_are
     assert told["built"] == "built\n"
     assert isolation.user is not None
     assert f"x> {isolation.user[0]}\n" in told["log"], "Nix still has a user of its own"
-    assert "x> usr\n" in told["log"]
-    assert "x> root\n" not in told["log"]
+    assert " usr\n" in told["log"]
+    assert " root" not in told["log"]
     assert told["left"] == "[]"
 
 
@@ -403,10 +403,8 @@ def test_an_ordinary_user_may_build_trusted_compositions(isolation: Isolation, b
     )
     if python is None or os.geteuid() != 0:
         pytest.skip("needs root, to become an ordinary user, and a Python that everybody may run")
-    version = subprocess.run(
-        [python, "-c", "import sys; print(sys.version_info >= (3, 11))"], capture_output=True, text=True
-    )
-    if version.stdout != "True\n" or not os.stat(Path.cwd()).st_mode & 0o001:
+    recent = subprocess.run([python, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"], check=False)
+    if recent.returncode != 0 or not os.stat(Path.cwd()).st_mode & 0o001:
         pytest.skip(f"{python} is older than 3.11, or {Path.cwd()} is not open to everybody")
     user = 54321
     with tempfile.TemporaryDirectory() as directory:
@@ -415,19 +413,13 @@ def test_an_ordinary_user_may_build_trusted_compositions(isolation: Isolation, b
         os.mkdir(f"{directory}/state")
         os.chown(f"{directory}/state", user, user)
         drop = ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups")
-        told = lesser(
-            *drop,
-            python,
-            "-m",
-            "tests.build.trusted",
-            state=Path(directory, "state"),
-            busybox=Path(directory, "busybox"),
-        )
+        command = (*drop, python, "-m", "tests.build.trusted")
+        told = lesser(*command, state=Path(directory, "state"), busybox=Path(directory, "busybox"))
     assert f"Nix runs as the controller's user (uid {user})" in told["refused"]
     assert told["isolation"].startswith("trusted: Nix runs as the controller's user")
     assert told["built"] == "built\n"
     assert "x> 1000\n" in told["log"], "builders have their sandbox all the same"
-    assert "x> usr\n" not in told["log"]
+    assert " usr\n" not in told["log"]
     assert told["left"] == "[]"
 
 
