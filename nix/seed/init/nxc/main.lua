@@ -172,7 +172,7 @@ local function configure(toplevel, found, shell)
     end,
     function()
       key, key_problem = host_key(toplevel)
-      console.phase("host key")
+      console.phase("host-key")
     end,
   }
   if key_problem then console.say(key_problem) end
@@ -229,7 +229,7 @@ local function boot(options)
   if not container then
     machine.mount()
     machine.directories()
-    console.phase("kernel+mounts")
+    console.phase("kernel-and-mounts")
     machine.load_modules(options.modules)
     console.phase("drivers")
   else
