@@ -15,7 +15,7 @@ let
         inherit scope;
         modules = import ./modules ++ modules;
         specialArgs = { inherit modulesPath; } // specialArgs;
-        args = { inherit pkgs; role = name; };
+        args = { basePackages = pkgs; role = name; };
       };
       inherit (evaluated) config options;
       failed = lib.filter (assertion: !assertion.assertion) config.assertions;

@@ -1,5 +1,6 @@
 # docs/seed-options.md, from the declarations:
-#   nix-instantiate --eval --json nix/seed/documentation.nix | jq -r . > docs/seed-options.md
+#   nix-instantiate --store dummy:// --eval --strict --json nix/seed/documentation.nix |
+#     python3 -c 'import json, sys; sys.stdout.write(json.load(sys.stdin))' > docs/seed-options.md
 let
   source = import ./. { };
   inherit (source) lib;

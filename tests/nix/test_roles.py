@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -88,6 +89,16 @@ def test_known_services_have_one_number_everywhere() -> None:
         )
     }
     assert numbers == {("391",)}
+
+
+def test_a_shell_is_a_package_or_a_path() -> None:
+    configuration = """{ pkgs, ... }: {
+      users.users.a = { isNormalUser = true; shell = pkgs.bash; };
+      users.users.b = { isNormalUser = true; shell = "/bin/x"; };
+    }"""
+    passwd = value_of(configuration, "build.accounts.passwd")
+    assert re.search(r"^a:.*:/nix/store/\w+-bash-[^/]*/bin/bash$", passwd, re.MULTILINE)
+    assert re.search(r"^b:.*:/bin/x$", passwd, re.MULTILINE)
 
 
 # ---- files
@@ -354,6 +365,17 @@ def test_roles_may_look_at_each_other() -> None:
         }};
       in nodes.client.environment.etc.server.text"""
     assert evaluate(expression)[0] == "server.example.org"
+
+
+def test_overlays_of_a_role() -> None:
+    found = value_of(
+        """{ imports = [
+          { nixpkgs.overlays = [ (final: prev: { mine = prev.jq; }) (final: prev: { also = final.mine; }) ]; }
+          ({ pkgs, ... }: { environment.systemPackages = [ pkgs.also ]; })
+        ]; }""",
+        'map (p: p.pname or "") config.environment.systemPackages',
+    )
+    assert "jq" in found
 
 
 def test_what_is_without_effect_is_accepted() -> None:

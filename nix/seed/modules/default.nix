@@ -4,6 +4,7 @@
   ./assertions.nix
   ./build.nix
   ./inert.nix
+  ./nixpkgs.nix
   ./nxc.nix
   ./system/accounts.nix
   ./system/environment.nix

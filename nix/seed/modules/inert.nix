@@ -12,6 +12,7 @@ in
     system.autoUpgrade = anything "the controller deploys.";
     nix = anything "nodes have no Nix; their store is read-only.";
     nixpkgs = {
+      # overlays: nixpkgs.nix
       config = anything "the seed's packages are Debian's, as they are.";
       hostPlatform = inert types.raw "x86_64-linux" "the seed is x86_64-linux.";
       system = inert types.str "x86_64-linux" "the seed is x86_64-linux.";

@@ -1,7 +1,7 @@
 # NixOS Compose's own options, with the names of nixos-compose 0.7 (nix/modules has them for nixpkgs).
 { config, lib, ... }:
 let
-  inherit (lib) mkEnableOption mkIf mkMerge mkOption types;
+  inherit (lib) mkIf mkMerge mkOption types;
   cfg = config.nxc;
   userNames = cfg.users.names;
 in
@@ -15,7 +15,7 @@ in
     baseBootCommands.enable = mkOption {
       type = types.bool;
       default = true;
-      description = "Whether first boot sets host name and peers. The seed's first boot always does.";
+      description = "Without effect: a node always takes its name and its peers from the deployment information.";
     };
     readiness = mkOption {
       type = types.listOf types.str;
@@ -69,16 +69,20 @@ in
         };
       }));
     };
-    wait-online.enable = mkEnableOption "services that want network-online.target to wait for the peers' addresses";
+    wait-online.enable = mkOption {
+      type = types.bool;
+      default = false;
+      description = "Without effect: the network is up before any service starts.";
+    };
     root-sshKeys.enable = mkOption {
       type = types.bool;
       default = false;
-      description = "In nixos-compose: a published key pair for root. Here keys come with the deployment; true is answered with a warning.";
+      description = "Without effect, with a warning: nixos-compose bakes a published key pair into images with this; here keys come at boot.";
     };
     qemu-script.enable = mkOption {
       type = types.bool;
       default = false;
-      description = "In nixos-compose: a script that starts QEMU. Here the controller does; without effect.";
+      description = "Without effect: the controller starts the machines.";
     };
   };
 

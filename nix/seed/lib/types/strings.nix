@@ -18,7 +18,7 @@ in
     check = value: isString value && match "[^\n\r]*\n?" value != null;
     merge = loc: defs: lib.removeSuffix "\n" (mergeEqualOption loc defs);
   };
-  passwdEntry = base: lib.types.addCheck base (value: match "[^:\n]*" value != null) // {
+  passwdEntry = base: lib.types.addCheck base (value: match "[^:\n]*" "${value}" != null) // {
     name = "passwdEntry ${base.name}";
     description = "${base.description}, not containing newlines or colons";
   };

@@ -92,7 +92,7 @@ let
 
   shellOf = user:
     if user.shell == null then "/run/current-system/sw/bin/nologin"
-    else user.shell.shellPath or (toString user.shell);
+    else config.lib.shells.pathOf user.shell;
   membersOf = group: lib.unique (group.members
     ++ map (user: user.name) (filter (user: lib.elem group.name user.extraGroups) (attrValues users)));
   byNumber = numbers: lib.sortOn (entry: numbers.${entry.name});

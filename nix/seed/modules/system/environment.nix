@@ -52,6 +52,11 @@ in
   };
 
   config = {
+    # The program of a shell, which is a package or a path.
+    lib.shells.pathOf = shell:
+      if shell ? shellPath then "${shell}${shell.shellPath}"
+      else if lib.isDerivation shell then lib.getExe shell
+      else toString shell;
     environment = {
       systemPackages = lib.mkMerge [ [ pkgs.busybox ] cfg.defaultPackages ];
       sessionVariables = cfg.variables;
@@ -69,7 +74,7 @@ in
           ${cfg.interactiveShellInit}
         '';
         shells.text = lib.concatLines (lib.unique ([ "/bin/sh" "/run/current-system/sw/bin/sh" "/run/current-system/sw/bin/bash" ]
-          ++ map (shell: shell.shellPath or (toString shell)) cfg.shells));
+          ++ map config.lib.shells.pathOf cfg.shells));
       };
     };
   };

@@ -38,6 +38,13 @@ in
     example = { "motd".text = "hello"; };
     description = "Files below /etc.";
   };
+  config.environment.etc."os-release".text = lib.mkDefault ''
+    NAME="NixOS Compose seed"
+    ID=nxc-seed
+    ID_LIKE=debian
+    VERSION_ID="12"
+    PRETTY_NAME="NixOS Compose seed (Debian 12)"
+  '';
   config.system.build.etc = map (entry: entry.plain)
     (lib.filter (entry: entry.enable) (lib.attrValues config.environment.etc));
 }
