@@ -31,7 +31,7 @@ class Attempt:
     """One boot of one node, as far as information goes.
 
     `information` is the digest of what the Deployment told, `document` the bytes made of it. `contested` names
-    a second host key that somebody tried to report.
+    a second host key that somebody tried to report, `refused` says what was wrong with a report that was none.
     """
 
     key: MachineKey
@@ -41,6 +41,7 @@ class Attempt:
     fetched: bool = False
     report: Report | None = None
     contested: str = ""
+    refused: str = ""
 
     @property
     def informed(self) -> bool:
@@ -57,6 +58,7 @@ class Attempt:
             "fetched": self.fetched,
             "report": self.report.to_dict() if self.report is not None else None,
             "contested": self.contested,
+            "refused": self.refused,
         }
 
     @classmethod
@@ -72,6 +74,7 @@ class Attempt:
             value["fetched"],
             Report.parse(json.dumps(report).encode()) if report is not None else None,
             value["contested"],
+            value["refused"],
         )
 
 
@@ -165,6 +168,9 @@ class Attempts:
         try:
             report = Report.parse(body)
         except UserError as error:
+            if error.message != attempt.refused:
+                self._keep(replace(attempt, refused=error.message))
+                self._changed(attempt.key)
             return Response(400, error.message.encode("ascii", "replace") + b"\n")
         before = attempt.report
         if before is not None and before.host_key and report.host_key != before.host_key:

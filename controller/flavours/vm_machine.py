@@ -337,6 +337,8 @@ class VmMachine:
                 "SecondHostKey",
                 f"a second host key was reported for this attempt: {attempt.contested}",
             )
+        if attempt.report is None and attempt.refused:
+            return Signal(False, "BadReport", attempt.refused)
         return judge(attempt.report, self.record.expected)
 
     def _wake(self) -> None:

@@ -104,6 +104,16 @@ def test_a_node_that_could_not_be_configured_is_not_informed(desk: Desk) -> None
     assert not attempt.informed
 
 
+def test_a_report_that_is_none_is_remembered_with_what_is_wrong(desk: Desk) -> None:
+    token = desk.open()
+    assert desk.report(token, hostKey="nonsense").code == 400
+    attempt = desk.restarted().attempts.get(KEY)
+    assert attempt is not None
+    assert attempt.refused == "hostKey is no SSH public key"
+    assert attempt.report is None
+    assert desk.changed == [KEY]
+
+
 def test_after_a_restart_the_node_is_answered_as_before(desk: Desk) -> None:
     token = desk.open()
     desk.report(token)
