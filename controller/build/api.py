@@ -70,7 +70,10 @@ class Builder(Protocol):
         """The requester wants no flavour any more (but these); work that nobody else wants may stop."""
 
     async def image(self, digest: str) -> BuiltImage | None:
-        """An image that was built here, by its digest; `None` where it is not, or no longer."""
+        """An image that was built here, by its digest; `None` where it is not, or no longer.
+
+        Raises `NxcError` while nobody can tell.
+        """
 
     async def aclose(self) -> None:
         """Stop all work."""

@@ -80,8 +80,10 @@ class Course:
                 break
             except Repinned:
                 work.turn(ImageState.PENDING)
-                await self._repin(work)
-                return
+                await self._repin(
+                    work
+                )  # by which its requesters turn to another work, and this one is cancelled
+                work.failures += 1
             except UserError as error:
                 self._fail(work, error)
                 return

@@ -115,8 +115,8 @@ class NixEngine:
         if order.packages.kind != SourceKind.SEED:
             return order.pin
         async with self._providing:  # what several need is fetched once
-            provided = await self._seed(order.packages).provide(self.nix, evaluated.drv)
-        return await self.pin(order.packages) if provided.renewed else order.pin
+            await self._seed(order.packages).provide(self.nix, evaluated.drv)
+        return await self.pin(order.packages)  # the lock may have been renewed, by this or by another work
 
     async def _package_source(self, packages: PackageSource) -> dict[str, object]:
         if packages.kind == SourceKind.NIXPKGS:

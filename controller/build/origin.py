@@ -7,10 +7,12 @@ change of any would reach it. By name it needs `get` alone, and one small answer
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from weakref import WeakValueDictionary
 
 from controller.build import git, source
 from controller.build.source import Source
@@ -23,6 +25,8 @@ from controller.model.quantity import parse_duration
 CONFIG_MAP_INTERVAL = 10.0
 GIT_INTERVAL = 300.0
 """Seconds between two looks; of git where the spec names none, and of flakes."""
+PARALLEL, PARALLEL_IN_NAMESPACE = 16, 4
+"""How many repositories are looked at at a time: by all, and for one namespace, whose servers may be slow."""
 
 Read = Callable[[Kind, str, str], Awaitable[Object | None]]
 
@@ -32,6 +36,8 @@ class Origin:
 
     def __init__(self, read: Read, limit: int) -> None:
         self._read, self._limit = read, limit
+        self._places = asyncio.Semaphore(PARALLEL)
+        self._by_namespace: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def look(self, composition: Composition, before: Source | None) -> Source | None:
         """The source as it is now; `None` where it is still as `before`.
@@ -43,7 +49,10 @@ class Origin:
             return source.inline(spec, self._limit)
         if "configMap" in spec:
             return await self._config_map(composition, before)
-        return await self._git(composition, before)
+        namespace = composition.meta.namespace
+        mine = self._by_namespace.setdefault(namespace, asyncio.Semaphore(PARALLEL_IN_NAMESPACE))
+        async with mine, self._places:
+            return await self._git(composition, before)
 
     async def _config_map(self, composition: Composition, before: Source | None) -> Source | None:
         namespace = composition.meta.namespace

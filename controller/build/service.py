@@ -10,27 +10,25 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from controller.build.api import BuildContext, BuildState
 from controller.build.claim import Claim
+from controller.build.client import Client, Readers
 from controller.build.course import Course
 from controller.build.engine import Engine, Facts, Order
 from controller.build.image import BuiltImage
-from controller.build.origin import Origin, interval
+from controller.build.origin import Origin
 from controller.build.records import Records
 from controller.build.retention import Retention
 from controller.build.settings import FLAVOURS, PackageSource
 from controller.build.slots import Slots
-from controller.build.source import Source, Tree
 from controller.build.spool import Spool
-from controller.build.work import Terms, Work
+from controller.build.work import Work
 from controller.model.composition import Composition, Image, ImageState
-from controller.model.errors import NxcError, UserError
+from controller.model.errors import NxcError
 from controller.model.kinds import Key
 from controller.model.names import digest
-from controller.plan.build import retry_after
 
 logger = logging.getLogger(__name__)
 
@@ -40,30 +38,11 @@ STOP = 15.0
 """Seconds that processes have to end when their work is cancelled."""
 OPEN_AGAIN = 30.0
 """Seconds until the engine is tried again where it could not be opened."""
-JITTER = 0.1
 IMAGES = 64
 """Manifests that are kept in memory."""
 
 Offload = Callable[..., Awaitable[Any]]
 """Calls a blocking function elsewhere, as `asyncio.to_thread` does."""
-
-
-@dataclass(slots=True, eq=False)
-class _Client:
-    """A Composition that wants images."""
-
-    key: Key
-    composition: Composition
-    packages: PackageSource
-    works: dict[str, Work | None] = field(default_factory=dict)
-    source: Source | None = None
-    tree: str = ""
-    problem: NxcError | None = None
-    task: asyncio.Task[None] | None = None
-
-    @property
-    def terms(self) -> Terms:
-        return Terms(self.composition.timeout, self.composition.check)
 
 
 class BuildService:
@@ -80,11 +59,10 @@ class BuildService:
         settings = context.settings
         self._context, self._settings, self._engine = context, settings, engine
         self._offload: Offload = offload or asyncio.to_thread
-        self._origin = origin or Origin(context.read, settings.source_limit)
         self._spool = Spool(settings.state / "sources")
         self._records = Records(settings.state / "records")
         self._slots = Slots(settings.jobs)
-        self._clients: dict[Key, _Client] = {}
+        self._clients: dict[Key, Client] = {}
         self._works: dict[tuple[str, str], Work] = {}
         self._ending: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._pins: dict[str, str] = {}
@@ -93,10 +71,18 @@ class BuildService:
         self._facts: Facts | None = None
         self._trouble: NxcError | None = None
         self._opened = asyncio.Event()
-        self._spooling = asyncio.Lock()
         self._images: dict[str, BuiltImage] = {}
         self._closed = False
         self._claim: Claim | None = None
+        self._readers = Readers(
+            origin or Origin(context.read, settings.source_limit),
+            self._spool,
+            ready=self._opened,
+            prepare=self._prepare,
+            wake=context.wake,
+            rng=context.rng,
+            offload=self._offload,
+        )
         self._retention = Retention(
             engine,
             self._records,
@@ -143,20 +129,28 @@ class BuildService:
         client = self._clients.get(requester)
         if client is None:
             return
-        for flavour in [flavour for flavour in client.works if flavour not in but]:
+        unwanted = [flavour for flavour in client.works if flavour not in but]
+        for flavour in unwanted:
             self._part(client, flavour)
             del client.works[flavour]
         if not client.works:
             del self._clients[requester]
-            if client.task is not None:
-                client.task.cancel()
-        self._retention.soon()
+            client.stop()
+        if unwanted or not client.works:
+            self._retention.soon()
 
     async def image(self, digest: str) -> BuiltImage | None:
         """See `Builder`."""
         self._begin()
-        async with asyncio.timeout(OPEN_AGAIN):
-            await self._opened.wait()
+        if self._trouble is not None:
+            raise self._trouble
+        try:
+            async with asyncio.timeout(OPEN_AGAIN):
+                await self._opened.wait()
+        except TimeoutError:
+            raise NxcError(
+                "BuilderNotReady", f"the store could not be opened within {OPEN_AGAIN:.0f} s"
+            ) from None
         for record in self._records.by_digest([digest]):
             if not await self._engine.valid(record.output):
                 continue
@@ -192,18 +186,19 @@ class BuildService:
 
     # ------------------------------------------------------------ clients and their sources
 
-    def _client(self, key: Key, composition: Composition, packages: PackageSource) -> _Client:
+    def _client(self, key: Key, composition: Composition, packages: PackageSource) -> Client:
         client = self._clients.get(key)
         if client is None:
-            client = self._clients[key] = _Client(key, composition, packages)
-            self._follow(client)
+            client = self._clients[key] = Client(key, composition, packages)
+            self._readers.follow(client)
             return client
         before, client.composition = client.composition, composition
         moved = before.source_digest != composition.source_digest or client.packages != packages
         if moved:
             for flavour in client.works:
                 self._part(client, flavour)
-            client.packages, client.source, client.tree, client.problem = packages, None, "", None
+            client.packages = packages
+            client.forget()
             self._retention.soon()
         asked = before.meta.requested_at != composition.meta.requested_at
         if asked:
@@ -212,50 +207,12 @@ class BuildService:
                 if work.state is ImageState.FAILED:
                     self._start(work)
         if moved or asked:
-            self._follow(client)
+            self._readers.follow(client)
         return client
-
-    def _follow(self, client: _Client) -> None:
-        if client.task is not None:
-            client.task.cancel()
-        client.task = asyncio.create_task(self._look(client), name=f"source of {client.key}")
-
-    async def _look(self, client: _Client) -> None:
-        """Read the source, and again at its interval; after a failure too, for it may be mended there."""
-        failures = 0
-        await self._opened.wait()
-        while True:
-            before = (client.tree, client.problem and client.problem.message)
-            try:
-                found = await self._origin.look(client.composition, client.source)
-                if found is not None:
-                    async with self._spooling:
-                        client.tree = await self._offload(self._spool.put, found.tree)
-                    client.source = replace(found, tree=Tree({}))  # it is on disk now
-                name = client.packages.name
-                if name not in self._pins:
-                    await self._pin(client.packages)
-                client.problem, failures = None, 0
-                wait = interval(client.composition)
-            except UserError as error:
-                client.problem, failures = error, 0
-                wait = interval(client.composition)
-            except NxcError as error:
-                failures += 1
-                client.problem, wait = error, retry_after(failures)
-            except OSError as error:
-                failures += 1
-                client.problem = NxcError("SourceNotKept", f"the source cannot be written to disk: {error}")
-                wait = retry_after(failures)
-            if before != (client.tree, client.problem and client.problem.message):
-                self._context.wake(client.key)
-            if wait is None:
-                return
-            await asyncio.sleep(wait * self._context.rng.uniform(1 - JITTER, 1 + JITTER))
 
     # ------------------------------------------------------------ works and those who want them
 
-    def _state(self, client: _Client, flavour: str) -> BuildState:
+    def _state(self, client: Client, flavour: str) -> BuildState:
         if self._trouble is not None:
             return self._failed(client, flavour, self._trouble)
         pin = self._pins.get(client.packages.name)
@@ -275,7 +232,7 @@ class BuildService:
         revision = client.source.revision if client.source is not None else ""
         return BuildState(image, work.roles, revision, tuple(notes))
 
-    def _failed(self, client: _Client, flavour: str, error: NxcError) -> BuildState:
+    def _failed(self, client: Client, flavour: str, error: NxcError) -> BuildState:
         composition = client.composition
         known = composition.images.get(flavour)
         if known is None or known.state is not ImageState.READY or known.source != composition.source_digest:
@@ -294,7 +251,7 @@ class BuildService:
         place = self._slots.place(work) if work.state is ImageState.PENDING else None
         return f"place {place} in the queue" if place is not None else work.progress
 
-    def _join(self, client: _Client, flavour: str, facts: Facts, pin: str) -> Work:
+    def _join(self, client: Client, flavour: str, facts: Facts, pin: str) -> Work:
         order = self._order(client, flavour, pin)
         content = _content(client.tree, order, facts)
         before = client.works.get(flavour)
@@ -314,7 +271,7 @@ class BuildService:
         self._slots.changed()
         return work
 
-    def _order(self, client: _Client, flavour: str, pin: str) -> Order:
+    def _order(self, client: Client, flavour: str, pin: str) -> Order:
         assert client.source is not None
         composition = client.composition
         return Order(
@@ -341,7 +298,7 @@ class BuildService:
         if ended and self._course.wants_check(work):
             self._start(work)
 
-    def _part(self, client: _Client, flavour: str) -> None:
+    def _part(self, client: Client, flavour: str) -> None:
         """A client wants this work no more; work that nobody wants ends."""
         work = client.works.get(flavour)
         if work is None:
@@ -407,6 +364,10 @@ class BuildService:
         logger.warning("package source %s is %s now", packages.name, self._pins[packages.name])
         self._wake_all()
 
+    async def _prepare(self, packages: PackageSource) -> None:
+        if packages.name not in self._pins:
+            await self._pin(packages)
+
     async def _pin(self, packages: PackageSource) -> None:
         self._pins[packages.name] = await self._engine.pin(packages)
         self._notes[packages.name] = self._engine.note(packages)
@@ -443,10 +404,11 @@ class BuildService:
         await self._retention.run(self._tidy)
 
     async def _tidy(self) -> None:
-        async with self._spooling:
-            trees: Iterable[str] = (client.tree for client in self._clients.values())
-            wanted = frozenset((*trees, *(work.tree for work in self._works.values())))
-            await self._offload(self._spool.prune, wanted)
+        def wanted() -> Iterable[str]:
+            yield from (client.tree for client in self._clients.values())
+            yield from (work.tree for work in self._works.values())
+
+        await self._readers.tidy(wanted)
 
     def _make_ready(self) -> None:
         self._settings.state.mkdir(mode=0o755, parents=True, exist_ok=True)

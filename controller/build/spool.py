@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Container
 from pathlib import Path
@@ -14,6 +15,7 @@ class Spool:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._numbers = itertools.count()
 
     def clear(self) -> None:
         """Begin anew."""
@@ -25,10 +27,15 @@ class Spool:
         digest = tree.digest()
         place = self.path(digest)
         if not place.exists():
-            part = place.with_name(f".{place.name}")
-            shutil.rmtree(part, ignore_errors=True)
+            # Somebody else may be at the same tree: who was cancelled goes on until it is through.
+            part = place.with_name(f".{place.name}.{next(self._numbers)}")
             tree.write(part)
-            part.rename(place)
+            try:
+                part.rename(place)
+            except OSError:
+                shutil.rmtree(part, ignore_errors=True)
+                if not place.exists():
+                    raise
         return digest
 
     def path(self, digest: str) -> Path:
@@ -38,5 +45,5 @@ class Spool:
     def prune(self, wanted: Container[str]) -> None:
         """Remove the trees that nobody wants."""
         for place in self._directory.iterdir():
-            if f"sha256:{place.name}" not in wanted:
+            if not place.name.startswith(".") and f"sha256:{place.name}" not in wanted:
                 shutil.rmtree(place, ignore_errors=True)
