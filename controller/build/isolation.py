@@ -98,6 +98,13 @@ async def probe(system: System) -> Isolation:
 
 async def _try(system: System, user: tuple[int, int] | None) -> str | None:
     """Tries the jail and a sandbox in it. What failed, or None."""
+    try:
+        return await _attempt(system, user)
+    except PermissionError as error:
+        return f"{error.filename}: {error.strerror}"
+
+
+async def _attempt(system: System, user: tuple[int, int] | None) -> str | None:
     with TemporaryDirectory(prefix="nxc-probe-") as directory:
         root, work = f"{directory}/root", f"{directory}/work"
         for path in (root, work):

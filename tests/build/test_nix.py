@@ -145,21 +145,26 @@ async def test_only_what_has_a_root_survives_the_collector(bench: Workbench) -> 
 
 
 async def test_the_collector_leaves_a_running_build_what_it_needs(bench: Workbench) -> None:
+    """Also where another build came and went meanwhile: Nix keeps what it uses in a file named by its PID."""
     nix = bench.nix
     evaluated = await bench.evaluate("""
-      let part = sh "part" "echo part > $out" { };
-      in sh "slow" "sleep 4; cat ${part} > $out" { }
+      let
+        part = sh "part" "echo part > $out" { };
+        slow = sh "slow" "sleep 4; cat ${part} > $out" { };
+      in sh "whole" "cat ${part} ${slow} > $out" { }
     """)
     build = asyncio.create_task(bench.realise(evaluated.drv_path))
     async with asyncio.timeout(60):
         while not any("slow" in progress.names for progress in bench.progress):
             await asyncio.sleep(0.1)
+    other = await bench.evaluate('sh "meanwhile" "echo > $out" { }')
+    await nix.realise(other.drv_path, limits=BUILD, log=bench.tmp / "other.log")
     nix.release(evaluated.drv_path)
     nix.release(evaluated.out_path)
     await nix.collect()
     assert not build.done(), "the collector was to run during the build"
     await build
-    assert nix.physical(evaluated.out_path).read_text() == "part\n"
+    assert nix.physical(evaluated.out_path).read_text() == "part\npart\n"
 
 
 async def test_names_of_roots_cannot_lead_out_of_their_directory(nix: Nix) -> None:
