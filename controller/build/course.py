@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,9 @@ EVALUATION_LIMIT = 300.0
 """Seconds for one evaluation, whatever the composition gives itself; a whole NixOS takes ten."""
 BUILD_LIMIT = 7 * 86400.0
 """The same for a build: it is ended by its work's own limit, which moves as requesters come and go."""
+ROLES = 256
+"""Roles that the schema of the status accepts."""
+_ROLE = re.compile(r"[a-z0-9]([-a-z0-9]{0,57}[a-z0-9])?")
 TAIL = 1500
 """Bytes of a log's end that are shown."""
 
@@ -145,6 +149,7 @@ class Course:
         work.turn(ImageState.EVALUATING)
         self._stir(work, now=True)
         evaluated = await self._engine.evaluate(work.order, min(EVALUATION_LIMIT, self._left(work)))
+        _check_roles(evaluated.roles)
         between = self._now()
         self._metrics.build_seconds.labels("evaluate").observe(between - begun)
         work.roles, work.warnings, work.evaluated = evaluated.roles, evaluated.warnings, True
@@ -226,6 +231,17 @@ class Course:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _check_roles(roles: tuple[str, ...]) -> None:
+    """What the status cannot hold, nobody can deploy."""
+    if len(roles) > ROLES:
+        raise UserError("TooManyRoles", f"the composition has {len(roles)} roles, and may have {ROLES}")
+    if not roles:
+        raise UserError("NoRoles", "the composition has no roles: give it some in `roles = { … }`")
+    for role in roles:
+        if _ROLE.fullmatch(role) is None:
+            raise UserError("RoleName", f"the role {role[:80]!r} is no DNS label of at most 59 characters")
 
 
 def _tail(log: Path) -> str:

@@ -16,6 +16,8 @@ from controller.model.errors import NxcError
 
 SOURCE_LIMIT = 10_000_000
 """Bytes of a composition's source, all its files together."""
+PIN_LIMIT = 128
+"""Characters of a pin that the schema of the status accepts."""
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
 
 
@@ -130,6 +132,8 @@ def _package_source(file: Path, where: str, item: Any) -> PackageSource:
         raise _wrong(file, f"{where}.path", f"is {str(path)!r}, which is not absolute or not there")
     if kind == SourceKind.NIXPKGS and path is None:
         raise _wrong(file, f"{where}.path", "is missing: the directory of the nixpkgs")
+    if len(item.get("pin", "")) > PIN_LIMIT:
+        raise _wrong(file, f"{where}.pin", f"is longer than {PIN_LIMIT} characters")
     return PackageSource(name, kind, path, item.get("pin", ""), item.get("allowImportFromDerivation", False))
 
 

@@ -14,6 +14,9 @@ from controller.model.composition import TEST_SCRIPT_LIMIT, Image, ImageState
 from controller.model.errors import Blame, NxcError
 from controller.model.kinds import Key
 
+PATH_LIMIT = 255
+"""Characters of a path that the schema of the status accepts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -110,7 +113,7 @@ class Work:
             details |= {
                 "drv": record.drv,
                 "manifest": f"{record.output}/manifest.json",
-                "storePaths": list(record.store_paths),
+                "storePaths": [path for path in record.store_paths if len(path) <= PATH_LIMIT],
                 "sizeBytes": record.size,
                 "closureBytes": record.closure_size,
                 "evalSeconds": record.eval_seconds,

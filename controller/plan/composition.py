@@ -12,6 +12,9 @@ from controller.model.conditions import Condition, false, true, unknown
 from controller.model.errors import Blame
 from controller.plan.testbed import Refusal
 
+FLAVOURS_LIMIT = 64
+"""Items of `status.images` that the schema accepts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -28,8 +31,10 @@ class Progress:
 
 
 def flavours_wanted(composition: Composition, deployed: Iterable[str]) -> tuple[str, ...]:
-    """Those the spec lists to be built ahead, and those that deployments ask for, in a fixed order."""
-    return tuple(sorted({*composition.flavours, *deployed}))
+    """Those the spec lists to be built ahead, and those that deployments ask for, in a fixed order; as many
+    as a status can tell of."""
+    others = sorted(set(deployed) - set(composition.flavours))
+    return tuple(sorted([*composition.flavours, *others][:FLAVOURS_LIMIT]))
 
 
 def on_record(before: Image | None, told: Image) -> Image:

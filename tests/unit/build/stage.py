@@ -90,10 +90,11 @@ class WaitingEngine:
         name = digest([text, order.flavour, order.pin])[7:39]
         output = f"/nix/store/{name}-image"
         self.text[output] = text
+        roles = tuple(f"r{n}" for n in range(300)) if "many-roles" in text else ("client", "server")
         return Evaluated(
             f"/nix/store/{name}-image.drv",
             output,
-            ("client", "server"),
+            roles,
             ("take care",) * ("warns" in text),
             EVALUATION,
         )

@@ -146,6 +146,7 @@ def test_a_crowd_in_one_namespace_does_not_keep_another_waiting(play: Play):
     ("text", "reason", "evaluated"),
     [
         ("eval-fails", "EvaluationFailed", False),
+        ("many-roles", "TooManyRoles", False),
         ("build-fails", "BuildFailed", True),
         ("forged", "ForgedManifest", True),
     ],

@@ -8,7 +8,13 @@ import pytest
 
 from controller.model.composition import Composition, Image, ImageState, Kept
 from controller.model.errors import Blame
-from controller.plan.composition import Progress, composition_status, history_after, on_record
+from controller.plan.composition import (
+    Progress,
+    composition_status,
+    flavours_wanted,
+    history_after,
+    on_record,
+)
 
 BUILT = Image("docker", ImageState.READY, image="sha256:a", source="sha256:1")
 
@@ -80,6 +86,15 @@ def test_earlier_images_are_kept_as_many_as_asked_for(
 
 def test_a_flavour_that_nobody_wants_any_more_keeps_no_images():
     assert history_after(composition(2, "b", "a"), {}) == ()
+
+
+def test_a_status_tells_of_so_many_flavours_and_of_those_in_the_spec_first():
+    wanted = flavours_wanted(
+        Composition.parse({"metadata": {}, "spec": {"flavours": ["zz"]}}), [f"f{n:03}" for n in range(100)]
+    )
+    assert len(wanted) == 64
+    assert "zz" in wanted
+    assert "f062" in wanted
 
 
 def judged(image: Image, **progress: Any) -> dict[str, tuple[str, str]]:
