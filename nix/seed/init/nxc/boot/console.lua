@@ -9,7 +9,7 @@ local fd
 --- One line on the console and in the journal of "init".
 function console.say(text)
   fd = fd or linux.open("/dev/console", linux.O_WRONLY + linux.O_NOCTTY) or 2
-  linux.write(fd, "nxc: " .. text .. "\r\n")
+  linux.write(fd, "nxc: " .. text .. "\n")
   journal.say("init", 1, "init", text)
 end
 
