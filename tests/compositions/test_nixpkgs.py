@@ -135,6 +135,12 @@ def test_nobody_gets_in_by_a_password_and_no_key_is_baked_in(machine: Machine) -
     assert any("no key is baked into an image" in warning for warning in root["warnings"])
 
 
+def test_a_password_in_an_image_is_warned_of_and_silence_is_none(machine: Machine) -> None:
+    assert machine.look("{ }", "config.warnings") == []
+    (warning,) = machine.look('{ users.users.root.password = "secret"; }', "config.warnings")
+    assert warning.startswith("the image carries a password of root")
+
+
 def test_nothing_of_the_scripted_stage_1_is_used(machine: Machine) -> None:
     initrd = machine.look(
         "{ }",
