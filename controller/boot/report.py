@@ -18,7 +18,7 @@ BODY_LIMIT = 16 * 1024
 _HOST_KEY = re.compile(r"(ssh-ed25519|ecdsa-sha2-nistp256|ssh-rsa) [A-Za-z0-9+/]{40,1500}={0,2}")
 _TEXT = re.compile(r"[ -~]{0,512}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_TIMING = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}")
+_TIMING = re.compile(r"[A-Za-z][A-Za-z0-9 +_.-]{0,62}")
 TIMINGS = 32
 
 

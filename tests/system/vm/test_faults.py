@@ -54,10 +54,12 @@ async def test_a_machine_that_ends_shows_its_last_lines(
     assert why in failure["message"]
     assert failure["blame"] == "User"
     assert said in failure["evidence"]
-    deployment = await stage.condition(DEPLOYMENT, "web", "Ready", "False", seconds=10)
-    held = condition(deployment, "Ready")
-    assert held is not None
-    assert why in held["message"]
+
+    async def told() -> bool:
+        held = condition(await stage.get(DEPLOYMENT, "web"), "Ready", "False")
+        return held is not None and why in held["message"]
+
+    await stage.until("the deployment says why it is not ready", told, 15)
 
 
 @pytest.mark.parametrize(
