@@ -33,12 +33,18 @@
     # What Debian's update-alternatives would link.
     # It would look for its database in /usr/share/misc.
     file.post = ''
-      mv bin/file bin/.file
       for dep in $deps; do [ ! -e $dep/lib/file/magic.mgc ] || magic=$dep/lib/file/magic.mgc; done
-      printf '#!%s\nexec env MAGIC="''${MAGIC:-%s}" %s "$@"\n' $busybox/bin/sh $magic $out/bin/.file > bin/file
-      chmod +x bin/file
+      wrap file "env MAGIC=\"\''${MAGIC:-$magic}\" @"
     '';
+    # Likewise for the names of devices, and git for its own commands.
+    pciutils.post = ''
+      for dep in $deps; do [ ! -e $dep/share/misc/pci.ids ] || ids=$dep/share/misc/pci.ids; done
+      wrap lspci "@ -i $ids"
+    '';
+    git.post = "wrap git \"env GIT_EXEC_PATH=$out/lib/git-core GIT_TEMPLATE_DIR=$out/share/git-core/templates @\"";
     gawk.post = "ln -s gawk bin/awk";
+    vim-tiny.post = "ln -s vim.tiny bin/vim; ln -s vim.tiny bin/vi";
+    traceroute.post = "ln -s traceroute.db bin/traceroute";
     netcat-openbsd.post = "ln -s nc.openbsd bin/nc; ln -s nc.openbsd bin/netcat";
     "lua5.4".post = "ln -s lua5.4 bin/lua; ln -s luac5.4 bin/luac";
     # mariadb-install-db looks for the server below --basedir.
@@ -54,9 +60,9 @@
     slurm-wlm-basic-plugins.drop = [ "lib/slurm-wlm/mpi_pmix*.so" ];
     # slurmd would look for its helper in /usr/sbin.
     slurmd.post = ''
+      mv bin/slurmd-wlm bin/slurmd
       ln -s slurmstepd-wlm bin/slurmstepd
-      printf '#!%s\nexec %s -d %s "$@"\n' $busybox/bin/sh $out/bin/slurmd-wlm $out/bin/slurmstepd > bin/slurmd
-      chmod +x bin/slurmd
+      wrap slurmd "@ -d $out/bin/slurmstepd"
     '';
     # File systems of Xen's own boot loader.
     "libxenmisc4.17".drop = [ "lib/xen-4.17" ];

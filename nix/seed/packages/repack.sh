@@ -179,6 +179,12 @@ while read -r file; do
 done < $work/files
 [ ! -e $work/failed ] || exit 1
 
+wrap() { # PROGRAM COMMAND: bin/PROGRAM becomes a script that runs COMMAND, in which @ is the program itself
+  mv bin/$1 bin/.$1
+  printf '#!%s\nexec %s "$@"\n' $busybox/bin/sh "$(echo "$2" | sed "s#@#$out/bin/.$1#")" > bin/$1
+  chmod +x bin/$1
+}
+
 cd $out
 eval "$post"
 # Scripts that were left out leave links behind.

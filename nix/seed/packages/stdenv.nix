@@ -132,7 +132,6 @@ in
   [
     "gcc"
     "clang"
-    "gnumake"
     "cmake"
     "rustPlatform"
     "buildGoModule"
