@@ -5,7 +5,7 @@
 { root }:
 let
   inherit (builtins)
-    attrNames concatMap elem filter functionArgs head intersectAttrs isAttrs isFunction isInt isList isPath isString
+    attrNames attrValues concatMap elem filter functionArgs head intersectAttrs isAttrs isFunction isInt isList isPath isString
     listToAttrs mapAttrs match readFile toXML;
   names = import ./names.nix;
   inherit (names) at didYouMean kindOf list;
@@ -55,37 +55,35 @@ in
   # `value` is the composition's attribute set; `file` what messages call its file, `what` what they call the composition.
   describe = { what, file, value, pkgs, lib }:
     let
-      _ =
+      slips = filter (name: names.nearest name [ "roles" "nodes" ] != null) (attrNames value);
+      hint = if slips == [ ] then "" else " (it has `${head slips}`${at root (head slips) value}; is that meant?)";
+      key = if value ? roles then "roles" else "nodes";
+      where = "`${key}`${at root key value}";
+      misnamed = filter (name: ! names.isRoleName name) (attrNames value.${key});
+
+      roles =
         if ! isAttrs value then throw "nxc: ${what} must give an attribute set with `roles`, not ${kindOf value}"
         else if value ? roles && value ? nodes
         then throw "nxc: ${what} has both `roles`${at root "roles" value} and `nodes`${at root "nodes" value}; they mean the same: keep one"
-        else if ! (isComposition value)
+        else if ! isComposition value
+        then throw "nxc: ${what} has no roles: write `roles = { server = { … }; };`${hint}"
+        else if ! isAttrs value.${key}
+        then throw "nxc: ${what}: ${where} must be an attribute set, role name to configuration, not ${kindOf value.${key}}"
+        else if value.${key} == { } then throw "nxc: ${what}: ${where} is empty; at least one role is needed"
+        else if misnamed != [ ]
         then
           throw
-            "nxc: ${what} has no roles: write `roles = { server = { … }; };`${
-              let near = filter (name: names.nearest name [ "roles" "nodes" ] != null) (attrNames value);
-              in if near == [ ] then "" else " (it has `${head near}`${at root (head near) value}; is that meant?)"
-            }"
-        else null;
-      roles = let key = if value ? roles then "roles" else "nodes"; found = value.${key}; in
-        if ! isAttrs found
-        then throw "nxc: ${what}: `${key}`${at root key value} must be an attribute set, role name to configuration, not ${kindOf found}"
-        else if found == { } then throw "nxc: ${what}: `${key}`${at root key value} is empty; at least one role is needed"
-        else
-          let bad = filter (name: ! names.isRoleName name) (attrNames found); in
-          if bad == [ ] then found
-          else
-            throw
-              "nxc: ${what}: the role name \"${head bad}\"${at root (head bad) found} must be a DNS label, for it becomes a host's name: at most 59 of a-z, 0-9 and `-`, with a letter or digit first and last";
-      roleNames = builtins.seq _ (attrNames roles);
+            "nxc: ${what}: the role name \"${head misnamed}\"${at root (head misnamed) value.${key}} must be a DNS label, for it becomes a host's name: at most 59 of a-z, 0-9 and `-`, with a letter or digit first and last"
+        else value.${key};
+      roleNames = attrNames roles;
 
-      byRole = key: check: found:
+      byRole = part: check: found:
         let strangers = names.unknown roleNames found; in
         if ! isAttrs found
-        then throw "nxc: ${what}: `${key}`${at root key value} must be an attribute set by role, not ${kindOf found}"
+        then throw "nxc: ${what}: `${part}`${at root part value} must be an attribute set by role, not ${kindOf found}"
         else if strangers != [ ]
-        then throw "nxc: ${what}: ${key} names the role `${head strangers}`${at root (head strangers) found}, which does not exist; there are ${list roleNames}${didYouMean (head strangers) roleNames}"
-        else mapAttrs (role: check "${key}.${role}${at root role found}") found;
+        then throw "nxc: ${what}: ${part} names the role `${head strangers}`${at root (head strangers) found}, which does not exist; there are ${list roleNames}${didYouMean (head strangers) roleNames}"
+        else mapAttrs (role: check "${part}.${role}${at root role found}") found;
 
       strings = where: found:
         let wrong = filter (v: ! isString v && ! isInt v) found; in
@@ -102,13 +100,13 @@ in
         then throw "nxc: ${what}: ${where} holds ${if isString (head wrong) then "\"${head wrong}\"" else kindOf (head wrong)}, which is no host name (a DNS label)"
         else found;
 
-      listOf = key: test: kind:
+      listOf = part: test: kind:
         let
-          found = value.${key} or [ ];
+          found = value.${part} or [ ];
           wrong = filter (v: ! test v) found;
         in
-        if ! isList found then throw "nxc: ${what}: `${key}`${at root key value} must be a list of ${kind}, not ${kindOf found}"
-        else if wrong != [ ] then throw "nxc: ${what}: `${key}`${at root key value} must be a list of ${kind}; it holds ${kindOf (head wrong)}"
+        if ! isList found then throw "nxc: ${what}: `${part}`${at root part value} must be a list of ${kind}, not ${kindOf found}"
+        else if wrong != [ ] then throw "nxc: ${what}: `${part}`${at root part value} must be a list of ${kind}; it holds ${kindOf (head wrong)}"
         else found;
 
       unused = names.unknown known value;
@@ -134,7 +132,14 @@ in
         else if isPath found then readFile found
         else throw "nxc: ${what}: testScript${at root "testScript" value} must be a string or a function of { nodes, ... }, not ${kindOf found}"
       );
-      rolesDistribution = byRole "rolesDistribution" hosts (value.rolesDistribution or { });
+      rolesDistribution =
+        let
+          found = byRole "rolesDistribution" hosts (value.rolesDistribution or { });
+          named = concatMap (share: if isList share then share else [ ]) (attrValues found);
+          twice = filter (host: builtins.length (filter (other: other == host) named) > 1) named;
+        in
+        if twice != [ ] then throw "nxc: ${what}: rolesDistribution${at root "rolesDistribution" value} names the host `${head twice}` twice"
+        else found;
       dockerPorts = byRole "dockerPorts" strings (value.dockerPorts or { });
       # nixos-compose: one list for every role; by role is possible here too.
       extraVolumes =
