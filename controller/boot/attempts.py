@@ -124,12 +124,6 @@ class Attempts:
         """An attempt that is open."""
         return self._by_key.get(key)
 
-    def update(self, key: MachineKey, document: bytes, information: str) -> None:
-        """The node was told something newer: whoever fetches from now on gets that."""
-        known = self._by_key.get(key)
-        if known is not None:
-            self._keep(replace(known, document=document, information=information))
-
     def keep_only(self, keys: Collection[MachineKey]) -> None:
         """Close those of machines that are not on record: their order was never taken."""
         for key in [key for key in self._by_key if key not in keys]:

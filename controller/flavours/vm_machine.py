@@ -134,7 +134,6 @@ class VmMachine:
         if self._watch is None:
             raise TestbedError("NotAnswering", f"{self.record.host} cannot be reached yet")
         await self._watch.push("nxc-inform", document.decode("ascii"), seconds=20.0)
-        self._house.attempts.update(self.record.key, document, information)
         await self._write(replace(self.record, information=information))
         self._wake()
 
@@ -203,18 +202,15 @@ class VmMachine:
             await self._ended(None)
             return
         await self._house.slots.acquire()
-        self._spawn(self._hold_slot())
+        holding = self._spawn(self._boot_or_wait())
+        holding.add_done_callback(lambda _: self._house.slots.release())
         await self._start()
 
-    async def _hold_slot(self) -> None:
-        """Until the node is reached or gone, but not for ever, this one counts among those that boot."""
-        try:
+    async def _boot_or_wait(self) -> None:
+        """Until the node is reached or gone, but not for ever: for so long it counts among those that boot."""
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SLOT_LIMIT):
                 await self._reached.wait()
-        except TimeoutError:
-            pass
-        finally:
-            self._house.slots.release()
 
     async def _start(self) -> None:
         record, house = self.record, self._house
@@ -363,10 +359,11 @@ class VmMachine:
         if door is not None:
             await door.aclose()
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

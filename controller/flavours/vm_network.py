@@ -58,7 +58,11 @@ class Networks:
                 record["deployment"], record["user"], directory, self._directory(record["deployment"])
             )
             self._networks[network.deployment] = network
-            await self._keep(network)
+            try:
+                await self._keep(network)
+            except (NxcError, OSError) as error:
+                logger.error("the switch of deployment %s: %s", network.deployment, error)
+                network.keeper = asyncio.create_task(self._keep_alive(network))
 
     def get(self, deployment: str) -> Network | None:
         """A network that was made."""
@@ -113,12 +117,14 @@ class Networks:
         """A switch that ends is started again, and its machines are connected to it."""
         failures = 0
         while True:
-            assert network.process is not None
             began = asyncio.get_running_loop().time()
-            await network.process.ended()
+            if network.process is not None:
+                await network.process.ended()
             lasted = asyncio.get_running_loop().time() - began
             failures = 0 if lasted > 60 else min(failures + 1, len(AGAIN) - 1)
-            logger.warning("the switch of deployment %s ended; it is started again", network.deployment)
+            logger.warning(
+                "the switch of deployment %s is not there; it is started again", network.deployment
+            )
             await asyncio.sleep(AGAIN[max(0, failures - 1)])
             try:
                 await self._keep(network)

@@ -7,10 +7,11 @@ stands in its state directory, and what runs holds locks there (`controller.test
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from controller.boot.attempts import Attempt, Attempts
@@ -59,7 +60,9 @@ class VmRamdiskBackend:
 
     async def prepare(self, deployment: str) -> None:
         """See `controller.flavours.api.Backend`."""
-        await (await self._house()).networks.prepare(deployment)
+        house = await self._house()
+        with _records_kept():
+            await house.networks.prepare(deployment)
 
     async def dismantle(self, deployment: str) -> bool:
         """See `controller.flavours.api.Backend`."""
@@ -87,9 +90,10 @@ class VmRamdiskBackend:
         record = plan_machine(
             order, image.manifest, told, token, user=network.user, now=self._context.clock()
         )
-        house.attempts.open(Attempt(order.key, token, told.canonical(), order.information))
         machine = VmMachine(house, record)
-        await asyncio.to_thread(files.write_record, machine.home, record.to_dict())
+        with _records_kept():
+            house.attempts.open(Attempt(order.key, token, told.canonical(), order.information))
+            await asyncio.to_thread(files.write_record, machine.home, record.to_dict())
         self._machines[order.key] = machine
         machine.begin()
 
@@ -136,7 +140,10 @@ class VmRamdiskBackend:
             return
         if self._cutter is not None:
             self._cutter.cancel()
-        house = await self._opening
+        try:
+            house = await self._opening
+        except NxcError:
+            return  # it never had anything
         await asyncio.gather(*(machine.aclose() for machine in self._machines.values()))
         await house.networks.aclose()
         self._machines.clear()
@@ -197,6 +204,15 @@ class VmRamdiskBackend:
             await asyncio.sleep(LOGS_EVERY)
             for machine in list(self._machines.values()):
                 await asyncio.to_thread(machine.cut_logs)
+
+
+@contextlib.contextmanager
+def _records_kept() -> Iterator[None]:
+    """What the file system refuses is said to be the host's fault."""
+    try:
+        yield
+    except OSError as error:
+        raise TestbedError("StateUnusable", f"the records of machines cannot be kept: {error}") from None
 
 
 def at_once(accelerator: Accelerator, processors: int) -> int:

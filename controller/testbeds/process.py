@@ -13,11 +13,14 @@ import fcntl
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from controller.model.errors import TestbedError
+
+T = TypeVar("T")
 
 HOLDER_LIMIT = 5.0
 """Seconds until a process that was started must be found to hold its lock."""
@@ -94,7 +97,7 @@ async def start(command: Command, lock: Path) -> Process:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise TestbedError("AlreadyRunning", f"{lock} is held: it runs already") from None
-        child = await asyncio.to_thread(_spawn, command, descriptor)
+        child = await _to_the_end(asyncio.to_thread(_spawn, command, descriptor))
     finally:
         os.close(descriptor)
     if not command.daemon:
@@ -144,6 +147,22 @@ def held(lock: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+async def _to_the_end(work: Coroutine[None, None, T]) -> T:
+    """Wait for a thread also when cancelled: it uses descriptors that the caller is about to close."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        if (
+            not task.cancelled()
+            and task.exception() is None
+            and isinstance(child := task.result(), subprocess.Popen)
+        ):
+            child.returncode = 0  # it goes on, and is found by its lock
+        raise
 
 
 def _spawn(command: Command, lock: int) -> subprocess.Popen[bytes]:

@@ -159,12 +159,6 @@ def test_the_wrong_verb_is_told_so(desk: Desk) -> None:
     assert desk.attempts.answer(Request("GET", f"/v1/report/{token}")).code == 405
 
 
-def test_what_was_pushed_is_what_is_fetched_from_then_on(desk: Desk) -> None:
-    token = desk.open()
-    desk.attempts.update(KEY, b"newer", "sha256:j")
-    assert desk.get(token).body == b"newer"
-
-
 def test_the_files_are_nobody_elses(desk: Desk) -> None:
     desk.open()
     assert desk.directory.stat().st_mode & 0o777 == 0o700

@@ -74,6 +74,20 @@ async def test_it_runs_once(tmp_path: Path) -> None:
     await ended(process)
 
 
+async def test_a_start_that_is_cancelled_leaves_a_process_that_is_found(tmp_path: Path) -> None:
+    task = asyncio.create_task(start(command(tmp_path), tmp_path / "lock"))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    process = await adopt(tmp_path / "lock")
+    if process is not None:  # cancelled before or after the fork: both are sound
+        process.kill()
+        await ended(process)
+        await asyncio.to_thread(os.waitpid, process.pid, 0)
+    assert not held(tmp_path / "lock")
+
+
 async def test_it_survives_the_death_of_who_started_it(tmp_path: Path) -> None:
     """The starter is a process of its own, killed at once; as the kernel's out-of-memory killer does it."""
     script = (
