@@ -43,8 +43,11 @@ types: install ## mypy --strict
 layers: install ## who may import whom
 	lint-imports
 
-docs: install ## docs/api-reference.md from crds/
+docs: parts ## docs/api-reference.md from crds/, docs/seed-options.md from nix/seed/modules
 	python .ci/api_reference.py crds docs/api-reference.md
+	NIX_CONFIG= nix-instantiate --store dummy:// --eval --strict --json nix/seed/documentation.nix | \
+	  python -c 'import json, sys; sys.stdout.write(json.load(sys.stdin))' >docs/seed-options.md.new
+	mv docs/seed-options.md.new docs/seed-options.md
 
 chart: install ## charts/ through helm, which is unpacked into .venv where there is none
 	@command -v helm >/dev/null || python .ci/unpack.py helm .venv/bin/helm
