@@ -1,7 +1,7 @@
 # From several definitions of one option to its value.
 lib:
 let
-  inherit (builtins) concatMap filter foldl' length map sort;
+  inherit (builtins) concatMap filter foldl' map sort;
 
   # The definitions inside a definition's marks, each with the priority and order that the marks give
   # it. The outermost mkOverride and mkOrder decide.

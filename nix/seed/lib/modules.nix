@@ -222,8 +222,6 @@ rec {
         (map (module: { inherit (module) file options; }) collected)
         (map (module: { inherit (module) file; value = module.config; inherit scope; }) collected
           ++ map (module: { inherit (module) file; value._module = module.freeform; inherit scope; }) freeforms);
-      declared = tree.config // { _module = declaredModule; };
-      declaredModule = tree.config._module // { inherit (tree.config._module) freeformType; };
       freeformType = tree.config._module.freeformType;
       # Definitions without an option, each at its place again.
       free = mergeDefinitions prefix freeformType (map
@@ -264,7 +262,6 @@ rec {
     lib.mkIf (option.isDefined or false)
       (lib.mkOverride (option.highestPrio or lib.defaultOverridePriority) (wrap (lib.mkMerge option.definitions)));
   mkAliasIfDef = option: lib.mkIf (option.isDefined or false);
-  fixupOptionType = _: option: option;
 
   doRename = { from, to, visible, warn, use, withPriority ? true, condition ? true }:
     { config, options, ... }:

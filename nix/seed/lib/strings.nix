@@ -36,7 +36,6 @@ in
   splitString = separator: string:
     map (lib.addContextFrom "${string}")
       (builtins.filter isString (builtins.split (lib.escapeRegex (toString separator)) (toString string)));
-  splitStringBy = throw "lib.splitStringBy: the seed's lib does not have it";
   stringToCharacters = string: genList (i: substring i 1 string) (stringLength string);
   stringAsChars = f: string: lib.concatMapStrings f (lib.stringToCharacters string);
   hasPrefix = prefix: string: substring 0 (stringLength prefix) string == prefix;
@@ -56,8 +55,6 @@ in
       found = builtins.match "${if start then blank else ""}${body}" string;
     in
     if found == null || head found == null then "" else lib.addContextFrom string (head found);
-  removeSpaces = replaceStrings [ " " ] [ "" ];
-  commonPrefixLength = a: b: length (lib.commonPrefix (lib.stringToCharacters a) (lib.stringToCharacters b));
 
   # Letters.
   lowerChars = lib.stringToCharacters lower;

@@ -1,7 +1,7 @@
 # Types made of types.
 lib:
 let
-  inherit (builtins) all any concatLists elemAt foldl' head isAttrs isList length mapAttrs removeAttrs tail;
+  inherit (builtins) all concatLists elemAt foldl' head isAttrs isList length mapAttrs removeAttrs tail;
   inherit (lib) mergeOneOption mergeUniqueOption;
   inherit (lib.merging) attributesOf mergeDefinitions;
   inherit (lib.types) alone mkOptionType;

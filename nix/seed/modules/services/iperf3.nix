@@ -1,7 +1,7 @@
 # iperf3's server.
 { config, lib, pkgs, ... }:
 let
-  inherit (lib) mkEnableOption mkOption optionalString types;
+  inherit (lib) mkEnableOption mkOption types;
   cfg = config.services.iperf3;
 in
 {

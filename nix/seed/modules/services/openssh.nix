@@ -1,6 +1,6 @@
 # The SSH server, which every node has: it is how users and the controller come in. Dropbear serves;
 # of OpenSSH's settings it has a few.
-{ config, lib, pkgs, ... }:
+{ config, lib, ... }:
 let
   inherit (lib) mkOption types;
   cfg = config.services.openssh;

@@ -1,5 +1,5 @@
 # What is mounted besides the root, which the flavour makes.
-{ config, lib, pkgs, ... }:
+{ config, lib, ... }:
 let
   inherit (lib) mkOption types;
   supported = [ "tmpfs" "ramfs" "nfs" "nfs4" "none" "bind" "overlay" "proc" "sysfs" "debugfs" "tracefs" "cgroup2" "hugetlbfs" "9p" ];

@@ -8,7 +8,7 @@
 lib: { what, specifiers }: line:
 let
   inherit (builtins) elemAt head isList isString match split;
-  inherit (lib) concatMapStrings concatStringsSep hasPrefix replaceStrings;
+  inherit (lib) concatMapStrings concatStringsSep replaceStrings;
   fail = message: throw "nxc: ${what}: ${message}, in the command ${builtins.toJSON (builtins.unsafeDiscardStringContext line)}";
   keep = lib.addContextFrom line;
 
@@ -31,13 +31,6 @@ let
         else if escaped != null then [ (unescape "\\${escaped}") ]
         else null)
     (split "(\"(([^\"\\\\]|\\\\.)*)\"|'(([^'\\\\]|\\\\.)*)'|\\\\(.)|[[:space:]]+)" (elemAt flagged 1));
-  tokens' = map
-    (token:
-      if isString token then token
-      else if isList token then token
-      else null)
-    tokens;
-
   unescape = text:
     concatMapStrings
       (part:
@@ -57,7 +50,7 @@ let
           else if token == "" then { inherit done word; }
           else { inherit done; word = word ++ [ (if isList token then head token else token) ]; })
         { done = [ ]; word = [ ]; }
-        tokens';
+        tokens;
     in
     folded.done ++ [ folded.word ]);
   texts = map (word: expand (concatStringsSep "" word)) words;
