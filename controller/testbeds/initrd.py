@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 ALIGNMENT = 4
+_JOINING = threading.Lock()
+"""Machines of one image that start side by side put it together once."""
 
 
 def name_of(layers: Sequence[str]) -> str:
@@ -26,9 +29,15 @@ def join(directory: Path, name: str, files: Sequence[Path]) -> Path:
         return files[0]
     directory.mkdir(mode=0o711, parents=True, exist_ok=True)
     joined = directory / f"{name}.img"
-    if joined.exists():
-        return joined
-    new = directory / f"{name}.{os.getpid()}.new"
+    new = directory / f"{name}.new"
+    with _JOINING:
+        if not joined.exists():
+            _write(files, new)
+            new.replace(joined)
+    return joined
+
+
+def _write(files: Sequence[Path], new: Path) -> None:
     try:
         with new.open("wb") as target:
             for file in files:
@@ -38,18 +47,18 @@ def join(directory: Path, name: str, files: Sequence[Path]) -> Path:
                 target.write(b"\0" * (-end % ALIGNMENT))
                 target.flush()
         new.chmod(0o444)
-        new.replace(joined)
-    finally:
+    except OSError:
         new.unlink(missing_ok=True)
-    return joined
+        raise
 
 
 def sweep(directory: Path, wanted: Collection[str]) -> None:
     """Remove what no machine boots any more."""
-    if directory.is_dir():
-        for file in directory.iterdir():
-            if file.stem not in wanted:
-                file.unlink(missing_ok=True)
+    with _JOINING:
+        if directory.is_dir():
+            for file in directory.iterdir():
+                if file.stem not in wanted:
+                    file.unlink(missing_ok=True)
 
 
 def _copy(source: int, target: int, size: int) -> None:

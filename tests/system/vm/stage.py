@@ -98,11 +98,21 @@ class VmStage(Stage):
         process.forget()
         return process.pid
 
-    async def ssh(self, command: str, host: str = "server", deployment: str = "web") -> str:
-        """Run a command on a node with the key in the deployment's Secret; what it printed."""
+    async def ssh(
+        self,
+        command: str,
+        host: str = "server",
+        deployment: str = "web",
+        *,
+        record: dict[str, Any] | None = None,
+    ) -> str:
+        """Run a command on a node with the key in the deployment's Secret; what it printed.
+
+        `record`: which machine, where several deployments have a node of that host.
+        """
         secret = await self.ssh_secret(deployment)
         assert secret is not None
-        _, node, number = self.record(host)["key"]
+        _, node, number = (record or self.record(host))["key"]
         attempt = json.loads((self.state / "attempts" / f"{node}-{number}.json").read_bytes())
         address, _, port = (await self.node(f"{deployment}.{host}"))["status"]["address"].rpartition(":")
         session = await Session.open(

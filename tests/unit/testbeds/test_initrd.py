@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,12 @@ def test_only_what_is_still_booted_is_kept(tmp_path: Path) -> None:
     initrd.sweep(tmp_path / "cache", {"wanted"})
     assert [file.name for file in (tmp_path / "cache").iterdir()] == ["wanted.img"]
     initrd.sweep(tmp_path / "none", set())
+
+
+def test_machines_that_start_side_by_side_get_one_whole_file(tmp_path: Path) -> None:
+    files = layers(tmp_path, b"a" * 3_000_001, b"b" * 1_000_000)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: initrd.join(tmp_path / "cache", "name", files), range(8)))
+    assert len({file.stat().st_ino for file in found}) == 1
+    assert found[0].read_bytes() == b"a" * 3_000_001 + b"\0" * 3 + b"b" * 1_000_000
+    assert [file.name for file in (tmp_path / "cache").iterdir()] == ["name.img"]
