@@ -7,6 +7,7 @@ do not. Kernel documentation: admin-guide/cgroup-v1/{memory,pids}, admin-guide/c
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 ROOT = Path("/sys/fs/cgroup")
+_LEAF = "nxc-controller"
+"""The group for the controller itself where its own has to be free of processes (version 2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +104,50 @@ def find(root: Path = ROOT, own: str | None = None) -> Groups:
 def _version_2(root: Path, own: str) -> Groups:
     path = next((line[3:] for line in own.splitlines() if line.startswith("0::")), "/")
     parent = root / path.lstrip("/")
-    wanted = {"memory", "pids"}
+    if parent.name == _LEAF:  # where we moved before
+        parent = parent.parent
     try:
         enabled = set((parent / "cgroup.subtree_control").read_text().split())
-        if not wanted <= enabled:
-            (parent / "cgroup.subtree_control").write_text("+memory +pids")
+        if not {"memory", "pids"} <= enabled:
+            _enable(parent)
     except OSError as error:
-        return Groups(
-            unavailable=f"{parent}: {error.strerror} (delegate memory and pids to an empty parent group)"
-        )
+        return Groups(unavailable=f"{parent}: {error.strerror} (memory and pids have to be delegated to us)")
     return _try(Groups(2, (parent,)))
+
+
+def _enable(parent: Path) -> None:
+    """Lets groups below this one have limits.
+
+    A group with processes in it may not (the rule of no internal processes); where these are ours, and only
+    then, they move into a group of their own, as systemd asks of services with `Delegate=`.
+    """
+    control = parent / "cgroup.subtree_control"
+    try:
+        control.write_text("+memory +pids")
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        processes = (parent / "cgroup.procs").read_text().split()
+        if not all(_ours(int(process)) for process in processes):
+            raise
+        leaf = parent / _LEAF
+        leaf.mkdir(exist_ok=True)
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                (leaf / "cgroup.procs").write_text(process)
+        control.write_text("+memory +pids")
+
+
+def _ours(process: int) -> bool:
+    """Is it this process, or one that this one started, however indirectly?"""
+    while process > 1:
+        if process == os.getpid():
+            return True
+        try:
+            process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            return True  # gone
+    return os.getpid() == process
 
 
 def _version_1(root: Path, own: str) -> Groups:

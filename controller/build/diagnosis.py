@@ -17,6 +17,7 @@ from controller.build.trace import Position, Trace
 from controller.model.errors import NxcError, UserError
 
 _STORE_PATH = re.compile(r"/nix/store/[0-9a-z]{32}-([0-9A-Za-z+\-._?=]+)")
+_BESIDE = re.compile(r"/nix/store/(?![0-9a-z]{32}-)")
 _LONGEST = 4000
 
 
@@ -64,7 +65,9 @@ class Diagnosis:
 
 # ---------------------------------------------------------------- evaluation
 
-_ABSENT = r"(?:getting status of|opening file|reading directory|path) '(.*?)'(?:: No such file.*| does not exist)"
+_ABSENT = (
+    r"(?:getting status of|opening file|reading directory|path) '(.*?)'(?:: No such file.*| does not exist)"
+)
 _PURE = "an evaluation sees its own source and the package source, nothing else"
 
 
@@ -219,6 +222,7 @@ def _tidy(text: str, source: str) -> str:
     """Paths of the store as their readers know them: those of the source relative, others by name."""
     if source:
         text = text.replace(f"{source}/", "")
+        text = _BESIDE.sub("../", text)  # where a path leads that begins with `../` in the source's folder
     return _STORE_PATH.sub(r"…-\1", text)
 
 

@@ -115,7 +115,7 @@ MISTAKES = (
     ),
     role(
         "file-beside-the-source", "environment.etc.a.text = builtins.readFile ../other;", Kind.OUTSIDE,
-        f"may not be read: {NOWHERE}", 30,
+        f"'../other' may not be read: {NOWHERE}", 30,
     ),
     role(
         "nixpkgs-by-name", "environment.etc.a.text = (import <nixpkgs> { }).hello;", Kind.OUTSIDE,

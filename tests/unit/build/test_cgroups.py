@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -43,10 +45,36 @@ def test_version_2(tmp_path: Path) -> None:
     assert (found.version, found.parents, found.unavailable) == (2, (ours,), "")
 
 
+@pytest.mark.parametrize("ours", [True, False])
+def test_version_2_makes_room_where_nobody_else_is_in_the_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ours: bool
+) -> None:
+    (tmp_path / "cgroup.controllers").write_text("memory pids")
+    group = controller(tmp_path / "pod", "cgroup.subtree_control")
+    procs = [str(os.getpid()), *([] if ours else ["1"])]
+    (group / "cgroup.procs").write_text("\n".join(procs))
+    write = Path.write_text
+
+    def as_the_kernel(path: Path, text: str) -> int:
+        leaf = group / "nxc-controller/cgroup.procs"
+        if path.name == "cgroup.subtree_control" and not leaf.exists():
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        return write(path, text)
+
+    monkeypatch.setattr(Path, "write_text", as_the_kernel)
+    found = find(tmp_path, "0::/pod\n")
+    assert found.parents == ((group,) if ours else ())
+    assert (group / "nxc-controller").exists() is ours
+    if ours:
+        assert find(tmp_path, "0::/pod/nxc-controller\n").parents == (group,)
+    else:
+        assert "Device or resource busy" in found.unavailable
+
+
 def test_none_at_all(tmp_path: Path) -> None:
     assert find(tmp_path, "").unavailable == f"no control groups under {tmp_path}"
     (tmp_path / "cgroup.controllers").write_text("memory pids")
-    assert "delegate memory and pids" in find(tmp_path, "0::/nowhere\n").unavailable
+    assert "have to be delegated" in find(tmp_path, "0::/nowhere\n").unavailable
 
 
 def test_a_group_carries_its_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
