@@ -33,8 +33,10 @@ let
     list = ''printf '%s\t%s\n' "''${path#/}" "$path"'';
   };
 
-  # Packages of the seed by the name of their derivation: what a string's context can be looked up in.
-  byName = listToAttrs (map (name: { name = pkgs.storeName "${name}-${pkgs.${name}.version or ""}"; value = name; }) pkgs.debianNames);
+  # Packages of the seed (nixpkgs' names too, for some are several of Debian's) by the name of their derivation: what a
+  # string's context can be looked up in.
+  names = pkgs.debianNames ++ attrNames (builtins.fromJSON (builtins.readFile ../packages/aliases.json));
+  byName = listToAttrs (map (name: { name = pkgs.storeName "${name}-${pkgs.${name}.version or ""}"; value = name; }) names);
   packageOf = drvPath:
     let
       derivation = match "[^-]*-(.*)[.]drv" drvPath;

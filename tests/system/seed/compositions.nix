@@ -74,7 +74,7 @@ in
           environment.PATH = pkgs.lib.mkForce "/run/current-system/sw/bin";
           script = "sleep 1; echo ready > /run/told; systemd-notify --ready --status=fine; sleep 1000";
         };
-        chatty.script = "i=0; while [ $i -lt 40000 ]; do echo line $i of many that fill the journal beyond its bound; i=$((i + 1)); done; echo end; sleep 1000";
+        chatty.script = "i=0; while [ $i -lt 15000 ]; do echo line $i of many that fill the journal beyond its bound; i=$((i + 1)); done; echo end; sleep 1000";
         skipped = { unitConfig.ConditionPathExists = "/nowhere"; script = "sleep 1000"; };
       };
     };

@@ -177,8 +177,8 @@ class Machine:
                     server_host_key_algs=["ssh-ed25519"],  # dropbear ends where it is asked for another
                 )  # fmt: skip
             except (OSError, asyncssh.Error) as error:
-                assert self.running(), f"the machine ended:\n{self.console}"
-                assert asyncio.get_running_loop().time() < deadline, f"no SSH: {error}\n{self.console}"
+                if not self.running() or asyncio.get_running_loop().time() > deadline:
+                    raise AssertionError(f"no SSH: {error}\n{self.console}") from error
                 await asyncio.sleep(0.5)
         return self._connection
 

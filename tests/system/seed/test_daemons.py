@@ -28,7 +28,7 @@ async def test_real_daemons_start_and_answer(
         # kill -9 of the main process: another one answers
         await node.succeed("kill -9 $(systemctl show -p MainPID --value nginx)")
         assert await node.eventually("curl -sf http://127.0.0.1/") == "served by nginx\n"
-        await node.succeed("systemctl stop nginx postgresql; ! pgrep nginx; ! pgrep -f lib/postgresql")
+        await node.succeed("systemctl stop nginx postgresql; ! ps | grep -E '[n]ginx: master|[b]in/postgres'")
     finally:
         await node.off()
 

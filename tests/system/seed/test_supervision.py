@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -52,8 +53,8 @@ async def test_the_system_is_what_the_composition_says(node: Machine) -> None:
 
 async def test_the_console_has_the_phases_of_the_boot(node: Machine) -> None:
     console = await node.says("services ")
-    assert "kernel+mounts" in console
-    assert "host key" in console
+    assert "drivers" in console
+    assert "information" in console
 
 
 async def test_a_daemon_that_is_killed_is_restarted(node: Machine) -> None:
@@ -101,9 +102,9 @@ async def test_what_is_bound_to_a_service_goes_with_it(node: Machine) -> None:
 
 async def test_a_stop_kills_every_child(node: Machine) -> None:
     await node.succeed("systemctl start tree; sleep 1")
-    assert await node.succeed("pgrep -f 'sleep 1001' | wc -l") == "4\n"
+    assert await node.succeed("ps | grep -c '[s]leep 1001'") == "4\n"
     await node.succeed("systemctl stop tree")
-    assert await node.succeed("pgrep -f 'sleep 1001' | wc -l") == "0\n"
+    assert await node.run("ps | grep -c '[s]leep 1001'") == (1, "0\n")
 
 
 async def test_what_ignores_sigterm_is_killed_after_its_time(node: Machine) -> None:
@@ -122,7 +123,7 @@ async def test_a_daemon_that_forks_is_supervised_by_its_pid_file(node: Machine) 
     await node.succeed(f"kill -9 {before}")
     after = await node.eventually("sleep 0.3; systemctl is-active -q forks && cat /run/forks.pid")
     assert after != before
-    await node.succeed("systemctl stop forks; ! pgrep -f 'sleep 1002'")
+    await node.succeed("systemctl stop forks; ! ps | grep '[s]leep 1002'")
 
 
 async def test_a_service_that_fails_again_and_again_is_given_up(node: Machine) -> None:
@@ -178,7 +179,7 @@ async def test_a_journal_is_bounded_and_its_end_is_kept(node: Machine) -> None:
     total = await node.succeed("cat /var/log/journal/chatty.service* | wc -c; systemctl stop chatty")
     assert int(total) < 1_100_000
     assert (
-        await node.succeed("journalctl -u chatty -o cat -g 'line 39999' --no-pager -b")
+        await node.succeed("journalctl -u chatty -o cat -g 'line 14999' --no-pager -b")
         != "-- No entries --\n"
     )
 
@@ -223,6 +224,7 @@ async def test_hosts_and_keys_follow_a_new_document(node: Machine, public_key: s
 
 async def test_poweroff_stops_the_services_and_then_the_machine(node: Machine) -> None:
     # Last in this file: the machine is gone after it.
-    await node.run("systemctl poweroff")
+    with contextlib.suppress(AssertionError):  # the connection may end before the command
+        await node.run("systemctl poweroff")
     assert await node.ended()
     assert "stopping for poweroff" in node.console

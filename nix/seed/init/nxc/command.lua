@@ -45,23 +45,27 @@ function command.run(arguments, options)
     linux.close(input_from)
     linux.close(input_into)
   end
-  local output = {}
-  loop.watch(from, function()
+  local output, open = {}, true
+  --- Whether there may be more at once.
+  local function take()
     local text, _, errno = linux.read(from)
     if text and text ~= "" then
       output[#output + 1] = text
+      return true
     elseif text or errno ~= linux.EAGAIN then
       loop.unwatch(from)
       linux.close(from)
+      open = false
     end
-  end)
+    return false
+  end
+  loop.watch(from, take)
   local how, code = loop.wait(function(wake) loop.on_exit(pid, wake) end, options.timeout or 60)
   if not how then
     linux.kill(-pid, linux.SIGKILL)
     return nil, table.concat(output) .. arguments[1] .. ": timed out"
   end
-  local rest = linux.read(from)
-  if rest then output[#output + 1] = rest end
+  while open and take() do end -- what it wrote last may not have been read yet
   return how == "exited" and code or nil, table.concat(output)
 end
 

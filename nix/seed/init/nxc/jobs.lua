@@ -95,7 +95,7 @@ function Jobs:want_started(name, seen)
   local job = self.jobs[name]
   if job and job.kind == "stop" then
     job.again = true
-  elseif not job and (idle(unit) or unit.active == "deactivating") then
+  elseif not job and (idle(unit) or unit.active == "deactivating" or unit.sub == "auto-restart") then
     self:add(name, "start")
   end
 end
@@ -172,6 +172,8 @@ function Jobs:blocked_by(name, job, other, theirs)
 end
 
 function Jobs:ready(name, job)
+  -- What is going down by itself gets there first: its processes are still being killed.
+  if job.kind == "start" and self.units[name].active == "deactivating" then return false end
   for other, theirs in pairs(self.jobs) do
     if other ~= name and self:blocked_by(name, job, other, theirs) then return false end
   end
@@ -190,7 +192,9 @@ function Jobs:dispatch()
       if job and job.state == "waiting" and self:ready(name, job) then self:run(name, job) end
     end
     local waiting = keys(self.jobs)
-    for _, name in ipairs(waiting) do running = running or self.jobs[name].state == "running" end
+    for _, name in ipairs(waiting) do
+      running = running or self.jobs[name].state == "running" or self.units[name].active == "deactivating"
+    end
     if #waiting > 0 and not running and not self.dispatching then
       journal.say("init", 1, "init", "Ordering cycle among " .. table.concat(waiting, ", ") .. "; " .. waiting[1] .. " goes first")
       self:run(waiting[1], self.jobs[waiting[1]])
@@ -241,6 +245,7 @@ function Jobs:changed(unit)
       self:complete(unit.name, "done")
     end
   end
+  if job and job.state == "waiting" then self:dispatch() end
   if idle(unit) and not self.closing then self:stop_bound(unit.name) end
 end
 

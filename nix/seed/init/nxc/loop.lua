@@ -142,23 +142,32 @@ function loop.task(body, on_error)
 end
 
 --- It never runs on; what it waited for is forgotten.
-function Task:cancel() self.cancelled = true end
+function Task:cancel()
+  self.cancelled = true
+  if self.unsubscribe then self.unsubscribe() end
+end
 
 --- In a task: waits until the function given to `subscribe` is called, and returns its arguments; nil after `timeout`
---- seconds (nil: no limit).
+--- seconds (nil: no limit). What `subscribe` returns, if anything, is called when the wait is over in any way.
 function loop.wait(subscribe, timeout)
   local task, done, timer = running, false, nil
   local function wake(...)
     if done or task.cancelled then return end
     done = true
-    if timer then loop.cancel(timer) end
+    task.unsubscribe()
     local arguments = { n = select("#", ...), ... }
     loop.soon(function()
       if not task.cancelled then resume(task, unpack(arguments, 1, arguments.n)) end
     end)
   end
+  local stop
+  task.unsubscribe = function()
+    task.unsubscribe = nil
+    if timer then loop.cancel(timer) end
+    if stop then stop() end
+  end
   if timeout then timer = loop.after(timeout, wake) end
-  subscribe(wake)
+  stop = subscribe(wake)
   return coroutine.yield()
 end
 
@@ -172,8 +181,10 @@ function loop.wait_until(condition, timeout)
     local left = deadline and deadline - linux.monotonic()
     if left and left <= 0 then return false end
     local key = {}
-    loop.wait(function(wake) loop.on_reaped(key, wake) end, math.min(0.1, left or 0.1))
-    loop.on_reaped(key, nil)
+    loop.wait(function(wake)
+      loop.on_reaped(key, wake)
+      return function() loop.on_reaped(key, nil) end
+    end, math.min(0.1, left or 0.1))
   end
   return true
 end
