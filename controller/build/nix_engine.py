@@ -16,7 +16,8 @@ from controller.build.limits import BuildLimits, EvalLimits
 from controller.build.nix import Nix
 from controller.build.seed.seed import Seed
 from controller.build.settings import BuildSettings, PackageSource, SourceKind
-from controller.model.errors import NxcError, UserError
+from controller.build.system import System
+from controller.model.errors import UserError
 from controller.model.manifest import Manifest
 
 ROOT = "image-"
@@ -38,16 +39,13 @@ class NixEngine:
         self._providing = asyncio.Lock()
 
     async def open(self) -> Facts:
-        if shutil.which("nix-store") is None:
-            raise NxcError(
-                "NixMissing",
-                "there is no Nix on the controller's machine: install it (Debian: apt-get install nix-bin) and "
-                "it will be found",
-            )
         self._nix = await Nix.open(
-            self._settings.state, expressions=self._expressions, trusted=self._settings.trusted
+            self._settings.state,
+            expressions=self._expressions,
+            trusted=self._settings.trusted,
+            system=System(str(self._settings.nix_system or "")),
         )
-        version = await _version()
+        version = await self._nix.version()
         code = await asyncio.to_thread(_digest, self._expressions)
         isolation = self._nix.isolation
         return Facts(f"{version} {SYSTEM} {code}", () if isolation.full else tuple(isolation.lacks))
@@ -206,25 +204,6 @@ class NixEngine:
 
 def _name(output: str) -> str:
     return ROOT + output.removeprefix("/nix/store/")[:32]
-
-
-async def _version() -> str:
-    """`nix (Nix) 2.26.3`, as the host's Nix says it."""
-    process = await asyncio.create_subprocess_exec(
-        "nix-store",
-        "--version",
-        stdout=asyncio.subprocess.PIPE,
-        stdin=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={"PATH": os.environ["PATH"]},
-    )
-    try:
-        async with asyncio.timeout(30):
-            output, _ = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        raise NxcError("NixFailed", "nix-store --version did not answer within 30 s") from None
-    return output.decode(errors="replace").strip()
 
 
 def _digest(directory: Path) -> str:

@@ -41,6 +41,13 @@ def add_build_arguments(parser: argparse.ArgumentParser, *, state_default: str =
         help="build also where Nix cannot be isolated from this machine: on one's own machine alone",
     )
     group.add_argument(
+        "--nix-system",
+        type=Path,
+        metavar="DIR",
+        help="where Nix is, if not on this host's PATH: the root of a system, such as an unpacked Debian "
+        "with nix-bin",
+    )
+    group.add_argument(
         "--package-source",
         default=_DEFAULTS.package_source,
         metavar="NAME",
@@ -71,6 +78,7 @@ def build_settings(args: argparse.Namespace) -> BuildSettings:
         jobs=args.build_jobs,
         min_free=parse_quantity(args.build_min_free),
         enough_free=2 * parse_quantity(args.build_min_free),
+        nix_system=args.nix_system.expanduser().absolute() if args.nix_system else None,
         package_source=args.package_source,
         package_sources=read_package_sources(args.package_sources) if args.package_sources else {},
     )
@@ -82,6 +90,8 @@ def build_arguments(args: argparse.Namespace) -> list[str]:
     words += ["--package-source", args.package_source]
     if args.build_state:
         words += ["--build-state", str(args.build_state.expanduser().absolute())]
+    if args.nix_system:
+        words += ["--nix-system", str(args.nix_system.expanduser().absolute())]
     if args.package_sources:
         words += ["--package-sources", str(args.package_sources.expanduser().absolute())]
     if args.trust_compositions:

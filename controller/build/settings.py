@@ -61,7 +61,8 @@ class BuildSettings:
     """Sizes in bytes, times in seconds.
 
     `trusted`: build also where Nix cannot be isolated. `jobs`: evaluations and builds at a time. Below
-    `min_free` bytes of free disk the store is collected until `enough_free` are.
+    `min_free` bytes of free disk the store is collected until `enough_free` are. `nix_system`: the root of a
+    system whose Nix is used instead of this host's.
     """
 
     state: Path = field(default_factory=default_state)
@@ -73,6 +74,7 @@ class BuildSettings:
     min_free: int = 2 * 2**30
     enough_free: int = 4 * 2**30
     sweep: float = 60.0
+    nix_system: Path | None = None
 
     def offered(self, kinds: Collection[str]) -> dict[str, str]:
         """The kind of each package source that can be had where builders serve these kinds.

@@ -78,7 +78,7 @@ def test_the_command_line_survives_being_passed_on(tmp_path: Path):
         "--package-source",
         "a",
     ]
-    words += ["--package-sources", str(file), "--trust-compositions"]
+    words += ["--package-sources", str(file), "--trust-compositions", "--nix-system", str(tmp_path)]
     args = parser.parse_args(words)
     assert build_settings(parser.parse_args(build_arguments(args))) == build_settings(args)
     assert build_settings(args).trusted
