@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ("up", "controller.local.up", "start a control plane and the operator on this machine"),
         ("user", "controller.local.users", "give somebody access to the local control plane"),
         ("backup", "controller.local.backup", "copy the local control plane's state while it runs"),
-        ("seed", "controller.build.seed.commands", "the packages of compositions: their lock and their files"),
+        ("seed", "controller.build.seed.commands", "the packages of compositions: lock and files"),
         ("isolation", "controller.build.commands", "how well this machine isolates compositions"),
     ):
         command = commands.add_parser(name, help=help)
