@@ -54,7 +54,9 @@ def cluster(qemu: str, seed_store: SeedStore) -> Image:
 async def test_slurm_runs_a_job(
     cluster: Image, client_key: asyncssh.SSHKey, public_key: str, tmp_path: Path
 ) -> None:
-    node = Machine(cluster, tmp_path, [inline(information("server", public_key))], client_key, memory=512)
+    hosts = {"server": {"address": "10.0.2.15", "aliases": []}}
+    document = information("server", public_key, hosts=hosts)
+    node = Machine(cluster, tmp_path, [inline(document)], client_key, memory=512)
     node.boot()
     try:
         await node.says("the role server is up")

@@ -5,6 +5,8 @@ let
   cfg = config.services.nfs.server;
   port = what: mkOption { type = types.nullOr types.port; default = null; description = "The port of ${what}."; };
   nfs = pkgs.nfs-utils;
+  # What clients see as /.
+  root = "/run/nfs-root";
 in
 {
   options.services.nfs = {
@@ -58,6 +60,7 @@ in
       # Nodes start together, so that no client has state from before to reclaim.
       services.nfs.settings = {
         nfsd = { "grace-time" = 10; "lease-time" = 10; } // lib.optionalAttrs (cfg.hostName != null) { host = cfg.hostName; };
+        exports.rootdir = root;
         mountd = lib.optionalAttrs (cfg.mountdPort != null) { port = cfg.mountdPort; };
       };
       systemd.services = {
@@ -80,13 +83,16 @@ in
             sed -e 's/#.*//' /etc/exports | while read -r directory _; do
               [ -n "$directory" ] || continue
               ${lib.optionalString cfg.createMountPoints ''mkdir -p "$directory"''}
+              [ -d "$directory" ] || continue
               # The root of a node is a ramfs, which cannot be exported; a tmpfs can.
-              if [ -d "$directory" ] && [ "$(stat -f -c %T "$directory")" = ramfs ]; then
-                mkdir -p /run/nfs-export
-                mount -t tmpfs -o mode="$(stat -c %a "$directory")" tmpfs /run/nfs-export
-                cp -a "$directory/." /run/nfs-export/
-                mount -o move /run/nfs-export "$directory" || { umount /run/nfs-export; exit 1; }
+              if [ "$(stat -f -c %T "$directory")" = ramfs ]; then
+                mkdir -p /run/nfs-new
+                mount -t tmpfs -o mode="$(stat -c %a "$directory")" tmpfs /run/nfs-new
+                cp -a "$directory/." /run/nfs-new/
+                mount -o move /run/nfs-new "$directory" || { umount /run/nfs-new; exit 1; }
               fi
+              # NFS version 4 exports the way from / to a directory as well.
+              grep -q " ${root}$directory " /proc/mounts || { mkdir -p "${root}$directory" && mount -o bind "$directory" "${root}$directory"; }
             done
             exportfs -ra
           '';
