@@ -35,6 +35,7 @@ async def test_a_machine_that_is_killed_is_started_again(stage: VmStage) -> None
     failure = (await stage.node())["status"]["lastFailure"]
     assert failure["message"] == "QEMU was ended by signal 9"
     assert failure["blame"] == "Testbed"
+    await stage.condition(DEPLOYMENT, "web", "Ready", "False", seconds=10)
     await stage.ready(seconds=BOOT_SECONDS)
     assert (await stage.node())["status"]["attempt"] == 2
 

@@ -113,3 +113,18 @@ async def test_the_web_server_answers_its_client_by_name_once_it_is_ready(stage:
     await stage.ready(seconds=60)
     assert "somebody" in await stage.ssh("cat /root/.ssh/authorized_keys /etc/ssh/authorized_keys.d/root")
     assert [await stage.pid(host) for host in ("server", "client")] == before
+
+
+async def test_a_role_that_chooses_another_kernel_runs_on_it(stage: VmStage) -> None:
+    text = """{ pkgs, ... }: {
+      roles.server = { boot.kernelPackages = pkgs.linuxPackages_generic; };
+    }"""
+    await build(stage, {"source": {"inline": text}, "flavours": ["vm-ramdisk"]}, "kernel")
+    await stage.create(DEPLOYMENT, "web", {"compositionRef": {"name": "kernel"}, "flavour": "vm-ramdisk"})
+    await stage.ready(nodes=1, seconds=BOOT_SECONDS)
+
+    verified = condition(await stage.node(), "Verified", "True")
+    assert verified is not None
+    running = (await stage.ssh("uname -r")).strip()
+    assert verified["message"].endswith(f"on Linux {running}")
+    assert "cloud" not in running
