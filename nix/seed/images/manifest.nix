@@ -40,7 +40,7 @@ pkgs.run {
       head -c -1 "$documentPath"
       cat $NIX_BUILD_TOP/closure-* | grep '^/' | sort -u |
         awk 'BEGIN { printf ",\"closure\":[" } { printf "%s\"%s\"", (NR > 1 ? "," : ""), $0 } END { printf "]" }'
-      tr ' ' '\n' < "$filesPath" | grep . | while read -r file; do echo "$(stat -L -c %s "$file") $file"; done |
+      { tr ' ' '\n' < "$filesPath"; echo; } | while read -r file; do [ -z "$file" ] || echo "$(stat -L -c %s "$file") $file"; done |
         awk 'BEGIN { printf ",\"sizes\":{" } { printf "%s\"%s\":%s", (NR > 1 ? "," : ""), $2, $1 } END { printf "}}\n" }'
     } > $out/manifest.json
   '';

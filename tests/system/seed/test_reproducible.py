@@ -34,4 +34,5 @@ def test_two_fresh_stores_give_the_same_bytes(seed_store: SeedStore, fresh_store
     other = Image.of(fresh_store.build(expression("supervision")))
     assert one.manifest == other.manifest
     assert digests(one) == digests(other)
+    assert set(one.manifest["sizes"]) == set(digests(one))
     assert all(size == one.physical(file).stat().st_size for file, size in one.manifest["sizes"].items())
