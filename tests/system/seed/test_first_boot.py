@@ -38,6 +38,12 @@ class Server:
         self.reports.append(json.loads(await request.read()))
         return web.Response(status=204)
 
+    async def told(self) -> None:
+        """Returns once there is a report."""
+        async with asyncio.timeout(60):
+            while not self.reports:
+                await asyncio.sleep(0.1)
+
 
 @pytest_asyncio.fixture
 async def server() -> AsyncIterator[Server]:
@@ -83,7 +89,7 @@ async def test_a_node_fetches_its_information_and_reports(
     machine = boot(f"nxc.url={URL}", f"nxc.sha256={digest}", NET)
     await machine.says("the role client is up")
     assert await machine.succeed("hostname") == "client\n"
-    await machine.eventually("sleep 1; test -e /run/nxc/cmdline")
+    await server.told()
     connection = await machine.connection()
     key = connection.get_server_host_key()
     assert key is not None
@@ -112,8 +118,7 @@ async def test_a_role_that_the_image_lacks_is_reported(boot: Boot, server: Serve
     machine = boot(inline(information("database", public_key, report=REPORT)))
     console = await machine.says("NOT CONFIGURED")
     assert 'this image has no role "database", only client, server' in console
-    while not server.reports:
-        await asyncio.sleep(0.2)
+    await server.told()
     assert "has no role" in str(server.reports[0]["error"])
 
 

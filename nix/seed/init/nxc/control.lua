@@ -155,7 +155,7 @@ end
 
 --- Listens. `machine(how)` ends the machine.
 function control.listen(jobs, machine)
-  local fd = assert(linux.listen(control.path, linux.SOCK_STREAM, 438))
+  local fd = assert(linux.listen(control.path, linux.SOCK_STREAM, "0666"))
   loop.watch(fd, function()
     local peer, uid = linux.accept(fd)
     if not peer then return end

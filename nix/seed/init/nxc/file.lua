@@ -14,7 +14,7 @@ end
 
 --- Writes all of it, with `mode` from the first moment; true, or nil and the error.
 function file.write(path, text, mode)
-  local fd, why = linux.open(path, linux.O_WRONLY + linux.O_CREAT + linux.O_TRUNC, mode or 420)
+  local fd, why = linux.open(path, linux.O_WRONLY + linux.O_CREAT + linux.O_TRUNC, mode or "0644")
   if not fd then return nil, path .. ": " .. why end
   local rest = text
   while #rest > 0 do
@@ -34,15 +34,15 @@ function file.replace(path, text, mode)
   local beside = path .. ".new"
   local done, why = file.write(beside, text, mode)
   if not done then return nil, why end
-  linux.chmod(beside, mode or 420)
+  linux.chmod(beside, mode or "0644")
   return linux.rename(beside, path)
 end
 
 --- The directory with all its parents.
 function file.directory(path, mode)
   if path == "" or path == "/" or linux.exists(path) then return true end
-  file.directory(path:match("^(.*)/[^/]*$") or "", 493)
-  return linux.mkdir(path, mode or 493)
+  file.directory(path:match("^(.*)/[^/]*$") or "", "0755")
+  return linux.mkdir(path, mode or "0755")
 end
 
 --- A symbolic link that replaces whatever link or file was there.

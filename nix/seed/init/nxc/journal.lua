@@ -19,7 +19,7 @@ local function store(unit)
     linux.close(found.fd)
     linux.rename(path, path .. ".1")
   end
-  local fd = linux.open(path, linux.O_WRONLY + linux.O_CREAT + linux.O_APPEND, 416)
+  local fd = linux.open(path, linux.O_WRONLY + linux.O_CREAT + linux.O_APPEND, "0640")
   if not fd then return nil end
   local size = found and 0 or #(file.read(path) or "")
   found = { fd = fd, size = size }
@@ -62,7 +62,7 @@ end
 
 --- The socket for syslog(3), /dev/log: lines of programs that do not write to their standard output.
 function journal.syslog(path, unit_of)
-  local fd = linux.listen(path, linux.SOCK_DGRAM, 438)
+  local fd = linux.listen(path, linux.SOCK_DGRAM, "0666")
   if not fd then return end
   loop.watch(fd, function()
     local text = linux.read(fd)

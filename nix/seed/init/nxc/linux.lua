@@ -87,9 +87,12 @@ function linux.monotonic() return clock_seconds(1) end
 --- Seconds since 1970.
 function linux.now() return clock_seconds(0) end
 
+--- A file's mode: a number, or octal text such as "0755".
+local function octal(mode) return type(mode) == "string" and tonumber(mode, 8) or mode end
+
 -- Files -----------------------------------------------------------------------------------------------------------
 
-function linux.open(path, flags, mode) return checked(C.open(path, bit.bor(flags, linux.O_CLOEXEC), ffi.cast("int", mode or 0))) end
+function linux.open(path, flags, mode) return checked(C.open(path, bit.bor(flags, linux.O_CLOEXEC), ffi.cast("int", octal(mode) or 0))) end
 function linux.close(fd) C.close(fd) end
 function linux.dup2(from, to) return checked(C.dup2(from, to)) end
 function linux.write(fd, text) return checked(tonumber(C.write(fd, text, #text))) end
@@ -113,8 +116,8 @@ end
 --- Takes O_NONBLOCK from a descriptor.
 function linux.blocking(fd) C.fcntl(fd, 4, ffi.cast("int", 0)) end
 
-function linux.mkdir(path, mode) return checked(C.mkdir(path, mode or 493)) end
-function linux.chmod(path, mode) return checked(C.chmod(path, mode)) end
+function linux.mkdir(path, mode) return checked(C.mkdir(path, octal(mode or "0755"))) end
+function linux.chmod(path, mode) return checked(C.chmod(path, octal(mode))) end
 function linux.chown(path, uid, gid) return checked(C.lchown(path, uid, gid)) end
 function linux.unlink(path) return checked(C.unlink(path)) end
 function linux.rmdir(path) return checked(C.rmdir(path)) end
@@ -286,7 +289,7 @@ function linux.listen(path, kind, mode)
   C.unlink(path)
   local fd = C.socket(1, bit.bor(kind, linux.O_NONBLOCK, linux.O_CLOEXEC), 0)
   if fd < 0 then return failed() end
-  if C.bind(fd, address(path)) < 0 or C.chmod(path, mode) < 0 then return failed() end
+  if C.bind(fd, address(path)) < 0 or C.chmod(path, octal(mode)) < 0 then return failed() end
   if kind == linux.SOCK_STREAM and C.listen(fd, 64) < 0 then return failed() end
   return fd
 end

@@ -171,7 +171,7 @@ end
 function Service:notification()
   file.directory("/run/systemd/notify")
   self.notify_path = "/run/systemd/notify/" .. self.name
-  local fd = assert(linux.listen(self.notify_path, linux.SOCK_DGRAM, 438))
+  local fd = assert(linux.listen(self.notify_path, linux.SOCK_DGRAM, "0666"))
   local ready, waiter = false, nil
   loop.watch(fd, function()
     for line in (linux.read(fd) or ""):gmatch("[^\n]+") do

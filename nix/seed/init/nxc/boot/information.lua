@@ -45,7 +45,7 @@ end
 --- In a task: the node's document (see document.parse), with `text` and where it came from; nil and a sentence where this
 --- node cannot know what it is. Without any information, `nxc.standalone=1 nxc.role=…` makes a node that stands alone.
 function information.find(given)
-  file.directory("/run/nxc", 448)
+  file.directory("/run/nxc", "0700")
   local text, why
   if given["nxc.info"] then
     text = parameters.base64url(given["nxc.info"])
@@ -58,7 +58,7 @@ function information.find(given)
   else
     return nil, "no deployment information: neither nxc.info nor nxc.url is among the kernel's parameters"
   end
-  file.write(FETCHED, text, 384)
+  file.write(FETCHED, text, "0600")
   return document.parse(text)
 end
 

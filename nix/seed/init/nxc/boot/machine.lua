@@ -50,9 +50,9 @@ end
 
 --- The directories that programs take for granted.
 function machine.directories()
-  for path, mode in pairs { ["/tmp"] = 1023, ["/var/tmp"] = 1023, ["/var/log/journal"] = 493, ["/var/lib"] = 493, ["/var/cache"] = 493,
-    ["/var/empty"] = 365, ["/var/spool"] = 493, ["/run/lock"] = 1023, ["/etc"] = 493, ["/root"] = 448, ["/home"] = 493, ["/mnt"] = 493,
-    ["/usr/lib"] = 493, ["/bin"] = 493 } do
+  for path, mode in pairs { ["/tmp"] = "1777", ["/var/tmp"] = "1777", ["/var/log/journal"] = "0755", ["/var/lib"] = "0755", ["/var/cache"] = "0755",
+    ["/var/empty"] = "0555", ["/var/spool"] = "0755", ["/run/lock"] = "1777", ["/etc"] = "0755", ["/root"] = "0700", ["/home"] = "0755", ["/mnt"] = "0755",
+    ["/usr/lib"] = "0755", ["/bin"] = "0755" } do
     file.directory(path)
     linux.chmod(path, mode)
   end

@@ -28,7 +28,7 @@ end
 
 --- passwd, group, shadow first, for everything else names users.
 function system.accounts(toplevel)
-  for name, mode in pairs { passwd = 420, group = 420, shadow = 384 } do
+  for name, mode in pairs { passwd = "0644", group = "0644", shadow = "0600" } do
     file.replace("/etc/" .. name, file.read(toplevel .. "/accounts/" .. name) or "", mode)
   end
   for _, line in ipairs(lines_of(toplevel .. "/accounts/homes")) do
@@ -66,9 +66,9 @@ function system.authorized_keys(toplevel, deployment_keys)
     if found then
       local directory = found.home .. "/.ssh"
       file.directory(directory)
-      linux.chmod(directory, 448)
+      linux.chmod(directory, "0700")
       linux.chown(directory, found.uid, found.gid)
-      file.replace(directory .. "/authorized_keys", text, 384)
+      file.replace(directory .. "/authorized_keys", text, "0600")
       linux.chown(directory .. "/authorized_keys", found.uid, found.gid)
     end
   end
@@ -98,11 +98,11 @@ end
 local TMPFILES = {
   d = function(path, mode, uid, gid)
     file.directory(path)
-    create(path, mode or 493, uid, gid)
+    create(path, mode or "0755", uid, gid)
   end,
   f = function(path, mode, uid, gid, argument)
     file.directory(path:match("^(.*)/"))
-    if not linux.exists(path) then file.write(path, argument, mode or 420) end
+    if not linux.exists(path) then file.write(path, argument, mode or "0644") end
     create(path, mode, uid, gid)
   end,
   L = function(path, _, _, _, argument)
