@@ -157,6 +157,15 @@ def test_hosts() -> None:
     assert etc(configuration, "hostname")["text"] == "server\n"
 
 
+def test_configuration_of_the_ssh_client() -> None:
+    configuration = """{
+      programs.ssh.extraConfig = "StrictHostKeyChecking no";
+      programs.ssh.knownHosts.git = { extraHostNames = [ "g" ]; publicKey = "ssh-ed25519 AAAA"; };
+    }"""
+    assert etc(configuration, "ssh/ssh_config")["text"] == "StrictHostKeyChecking no\n"
+    assert etc(configuration, "ssh/ssh_known_hosts")["text"] == "git,g ssh-ed25519 AAAA\n"
+
+
 # ---- network, kernel, mounts
 
 
@@ -393,6 +402,9 @@ def test_what_is_without_effect_is_accepted() -> None:
               i18n.defaultLocale = "en_US.UTF-8";
               services.openssh.enable = true;
               services.journald.extraConfig = "x";
+              environment.noXlibs = false;
+              boot.tmpOnTmpfs = true;
+              services.openssh.forwardX11 = false;
             }""",
             "build.toplevel.drvPath",
         )

@@ -20,6 +20,7 @@
   ./networking/interfaces.nix
   ./boot/kernel.nix
   ./programs/shells.nix
+  ./programs/ssh.nix
   ./programs/tools.nix
   ./services/iperf3.nix
   ./services/munge.nix

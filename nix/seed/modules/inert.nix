@@ -18,6 +18,12 @@ in
       system = inert types.str "x86_64-linux" "the seed is x86_64-linux.";
     };
     documentation = anything "no manual is in an image.";
+    environment.noXlibs = inert types.bool true "nothing here has X; NixOS has dropped the option.";
+    fonts = anything "there are none.";
+    xdg = anything "there is no desktop.";
+    programs.command-not-found.enable = inert types.bool false "there is no index of packages.";
+    services.resolved.enable = inert types.bool false "names are looked up in /etc/hosts, and at networking.nameservers.";
+    services.dbus.enable = inert types.bool false "there is no D-Bus.";
     console = anything "the console is the kernel's.";
     hardware = anything "the kernel's modules are those of the image.";
     powerManagement = anything "nodes do not sleep.";

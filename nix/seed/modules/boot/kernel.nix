@@ -5,6 +5,11 @@ let
   cfg = config.boot;
 in
 {
+  imports = [
+    (lib.mkRenamedOptionModule [ "boot" "tmpOnTmpfs" ] [ "boot" "tmp" "useTmpfs" ])
+    (lib.mkRenamedOptionModule [ "boot" "cleanTmpDir" ] [ "boot" "tmp" "cleanOnBoot" ])
+  ];
+
   options.boot = {
     kernelPackages = mkOption {
       type = types.raw;
