@@ -150,6 +150,11 @@ def slow(seconds: int, name: str = "slow") -> str:
     return role(f"environment.etc.slow.source = pkgs.runCommand \"{name}\" {{ }} ''{script}'';")
 
 
+def nix_code() -> float:
+    """When the Nix code of this checkout was changed last."""
+    return max(path.stat().st_mtime for path in (ROOT / "nix").rglob("*"))
+
+
 def built(house: House) -> float:
     return house.operator.metrics().get('nxc_builds_total{flavour="vm-ramdisk",result="Built"}', 0.0)
 
@@ -287,9 +292,12 @@ async def test_killed_during_a_build_it_builds_once_after_the_restart(house: Hou
 async def test_after_a_restart_nothing_is_evaluated_again(house: House, lab: Lab):
     await lab.apply(role("environment.systemPackages = [ pkgs.hello ];"))
     before, _ = await lab.condition("Ready", "True")
+    code = nix_code()
     assert house.operator.stop() == 0
     house.operator.start()
     await until("the image is known", lambda: house.operator.total("nxc_builds_total") >= 1)
+    if nix_code() != code:
+        pytest.skip("somebody edits nix/ while this test runs: then a new evaluation is right")
     assert built(house) == 0
     metrics = house.operator.metrics()
     assert metrics['nxc_builds_total{flavour="vm-ramdisk",result="Known"}'] == 1.0
