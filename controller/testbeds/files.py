@@ -69,15 +69,22 @@ def runtime_directory(state: Path) -> Path:
 
 
 def private_directory(path: Path, user: int | None) -> Path:
-    """Make a directory that only `user` (a uid; `None`: we) may enter."""
+    """Make a directory that only `user` (a uid; `None`: we) may enter. Raises `PermissionError` where it, or a
+    directory above it, is in the hands of somebody else.
+    """
     for parent in reversed(path.parents):
         if not parent.exists():
             parent.mkdir()
             parent.chmod(0o711)  # QEMU's users must get to their own directories in it
+        _see_that_it_is_of(parent, {0, os.geteuid()})
     path.mkdir(mode=0o700, exist_ok=True)
-    status = path.stat()
-    if status.st_uid not in (os.geteuid(), user):
-        raise PermissionError(f"{path} belongs to somebody else (uid {status.st_uid})")
+    _see_that_it_is_of(path, {os.geteuid(), user})
     if user is not None:
         os.chown(path, user, user)
     return path
+
+
+def _see_that_it_is_of(path: Path, owners: set[int | None]) -> None:
+    status = path.lstat()  # of a link: who made it
+    if status.st_uid not in owners:
+        raise PermissionError(f"{path} belongs to somebody else (uid {status.st_uid})")

@@ -16,6 +16,8 @@ from tests.loop.stage import condition
 from tests.system.vm.conftest import Site
 from tests.system.vm.stage import BOOT_SECONDS, VmStage
 
+pytestmark = pytest.mark.slow
+
 ONCE = {"attempts": 1}
 
 

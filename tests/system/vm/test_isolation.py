@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.system.vm.conftest import Site
 from tests.system.vm.stage import BOOT_SECONDS, VmStage
+
+pytestmark = pytest.mark.slow
 
 
 async def test_deployments_do_not_see_each_other(stage: VmStage, site: Site) -> None:

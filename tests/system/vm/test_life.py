@@ -8,10 +8,14 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from controller.model.kinds import DEPLOYMENT
 from tests.loop.stage import condition
 from tests.system.vm.conftest import Site
 from tests.system.vm.stage import BOOT_SECONDS, VmStage
+
+pytestmark = pytest.mark.slow
 
 PAIR = [{"name": "server"}, {"name": "client"}]
 

@@ -57,6 +57,14 @@ def test_a_directory_of_somebody_else_is_not_taken(tmp_path: Path) -> None:
         files.private_directory(tmp_path / "taken", 61184)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a directory away")
+def test_a_directory_below_somebody_elses_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    os.chown(tmp_path / "theirs", 61190, 61190)
+    with pytest.raises(PermissionError, match="theirs belongs to somebody else"):
+        files.private_directory(tmp_path / "theirs" / "ours", None)
+
+
 def test_only_empty_directories_go(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "full").mkdir()
