@@ -6,12 +6,20 @@ import fcntl
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from controller.build import disk
 
 
-def clear(builds: Iterable[tuple[Path, Path]]) -> None:
-    """Deletes the root directories of these builds (`….drv.chroot`, and the output that it is to make). Blocking.
+class Place(NamedTuple):
+    """Where a build writes: its root directory (`….drv.chroot`), and the output that it is to make."""
+
+    chroot: Path
+    output: Path
+
+
+def clear(builds: Iterable[Place]) -> None:
+    """Deletes the root directories of these builds. Blocking.
 
     Another Nix process may be building the same by now; it then holds the lock of the output, as Nix takes
     it (`pathlocks.cc`), and the directory is its own.

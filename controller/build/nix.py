@@ -7,15 +7,15 @@ as a user of its own. What hostile compositions may try, and what stops it: docs
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import re
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from controller.build import answers, configuration, derivation, diagnosis, disk, leftovers, nar, tree
+from controller.build import answers, configuration, derivation, diagnosis, disk, nar, tree
 from controller.build.answers import Evaluation, Fixed, Missing, PathInfo
+from controller.build.building import Order, Place, run
 from controller.build.expression import literal
 from controller.build.gate import Gate
 from controller.build.isolation import Isolation, probe
@@ -285,7 +285,7 @@ class Nix:
         ended, reader = await self._build(derivations, derivations, limits, progress, log, arguments)
         pairs = list(dict.fromkeys(_DIFFERS.findall("\n".join(reader.errors))))
         if pairs:
-            return await asyncio.to_thread(self._differences, pairs)
+            return await asyncio.to_thread(self._compare, pairs)
         if ended.status != 0:
             raise diagnosis.build(reader, ended.status, limits, log)
         return None
@@ -310,15 +310,14 @@ class Nix:
                 todo += found[one].inputs
         return found
 
-    def _differences(self, pairs: Sequence[tuple[str, str]]) -> str:
+    def _compare(self, pairs: Iterable[tuple[str, str]]) -> str:
         """What differs between outputs and their second builds, which are deleted. Blocking."""
         lines = []
         for path, again in pairs:
-            first, second = self.physical(path), self.physical(again)
-            try:
-                lines += [f"{nar.name_of(path)}: {line}" for line in tree.differences(first, second)]
-            except OSError as error:
-                lines.append(f"{nar.name_of(path)}: {error.strerror}")
+            second = self.physical(again)
+            lines += [
+                f"{nar.name_of(path)}: {line}" for line in tree.differences(self.physical(path), second)
+            ]
             disk.remove(second)
         more = len(lines) - _MOST_DIFFERENCES
         return "\n".join(lines[:_MOST_DIFFERENCES] + ([f"and {more} more"] if more > 0 else []))
@@ -334,70 +333,17 @@ class Nix:
     ) -> tuple[Ended, Log]:
         """Runs Nix on these derivations; `building` are those that it will build."""
         places = await asyncio.to_thread(self._places, building)
-        try:
-            return await self._supervise(derivations, places, limits, progress, log, arguments)
-        except BaseException:
-            await _surely(asyncio.to_thread(leftovers.clear, places))
-            raise
+        order = Order(tuple(derivations), places, limits, log, tuple(arguments))
+        return await run(self._runner, order, progress)
 
-    async def _supervise(
-        self,
-        derivations: Sequence[str],
-        places: Sequence[tuple[Path, Path]],
-        limits: BuildLimits,
-        progress: Callable[[Progress], None],
-        log: Path,
-        arguments: Sequence[str],
-    ) -> tuple[Ended, Log]:
-        reader = Log()
-        watched = [path for place in places for path in place]
-        with log.open("w", encoding="utf-8", buffering=1) as file:
-
-            def take(data: bytes) -> None:
-                before = reader.progress
-                file.writelines(f"{line}\n" for line in reader.feed(data))
-                if reader.progress != before:
-                    progress(reader.progress)
-                if reader.size > limits.log:
-                    raise diagnosis.too_long(limits)
-
-            try:
-                ended = await self._runner.run(
-                    (
-                        "nix-store",
-                        "--realise",
-                        *derivations,
-                        "--log-format",
-                        "internal-json",
-                        "-v",
-                        *arguments,
-                    ),
-                    configuration.build(limits),
-                    seconds=limits.seconds,
-                    memory=limits.memory,
-                    processes=limits.processes,
-                    file=limits.file,
-                    on_error=take,
-                    watch=lambda work: disk.watch([work, *watched], self.store_root, limits),
-                )
-            except TimeIsUp:
-                told = f"the build took longer than {duration(limits.seconds)} and was stopped"
-                raise UserError("BuildTimeout", f"{told}; it was at {reader.progress} (log: {log})") from None
-            except OutOfMemory:
-                told = f"the build needs more than {size(limits.memory)} of memory"
-                raise UserError("BuildMemory", f"{told}; it was at {reader.progress} (log: {log})") from None
-            finally:
-                file.writelines(f"{line}\n" for line in reader.close())
-        return ended, reader
-
-    def _places(self, building: Iterable[str]) -> list[tuple[Path, Path]]:
-        """Where builds of these derivations write: the root directory of each, and each output. Blocking."""
-        return [
-            (self.physical(f"{drv}.chroot"), self.physical(output.path))
+    def _places(self, building: Iterable[str]) -> tuple[Place, ...]:
+        """Where builds of these derivations write. Blocking."""
+        return tuple(
+            Place(self.physical(f"{drv}.chroot"), self.physical(output.path))
             for drv in building
             for output in self.derivation(drv).outputs
             if output.path
-        ]
+        )
 
     # ---------------------------------------------------------------- questions
 
@@ -471,15 +417,6 @@ class Nix:
             said = plain(ended.errors.decode(errors="replace")).strip()[-1000:]
             raise NxcError("NixFailed", f"{shown} failed with exit status {ended.status}: {said}")
         return ended
-
-
-async def _surely(work: Coroutine[object, object, None]) -> None:
-    """Waits for this, even if cancelled meanwhile."""
-    task = asyncio.ensure_future(work)
-    while not task.done():
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.shield(task)
-    task.result()
 
 
 def _memory(limits: EvalLimits) -> UserError:

@@ -55,7 +55,9 @@ def test_trees_without_rights_are_removed(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_build_left_is_removed_unless_another_builds_it(tmp_path: Path) -> None:
-    places = [(tmp_path / f"{name}.drv.chroot", tmp_path / name) for name in ("dead", "busy", "none")]
+    places = [
+        leftovers.Place(tmp_path / f"{name}.drv.chroot", tmp_path / name) for name in ("dead", "busy", "none")
+    ]
     for chroot, _ in places[:2]:
         (chroot / "nix").mkdir(parents=True)
     with (tmp_path / "busy.lock").open("w") as lock:
