@@ -87,8 +87,9 @@ class Retention:
         if free < self._settings.min_free / 2:
             raise NxcError(
                 "DiskFull",
-                f"{free / 2**20:.0f} MiB are free where the controller builds, and nothing can be deleted any more: "
-                "make room there, or delete compositions and deployments whose images are not needed",
+                f"{free >> 20} MiB are free where the controller builds, of {self._settings.min_free >> 20} MiB "
+                "that should be, and nothing can be deleted any more: make room there, or delete compositions "
+                "and deployments whose images are not needed",
             )
 
     async def _collect(self) -> None:
