@@ -8,6 +8,7 @@ import json
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ import asyncssh
 MANAGEMENT = "52:54:00:00:00:01"
 NETWORK = "52:54:00:01:00:{:02x}"
 SERVER = "10.0.2.100:80"  # as the guest sees the test's HTTP server
+RELAY = Path(__file__).with_name("relay.py")
 BOOT_LIMIT = 150.0
 """Seconds: an emulated machine on a busy host takes ten times what it does on an idle one."""
 
@@ -96,7 +98,11 @@ class Machine:
 
     def boot(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        forward = f",guestfwd=tcp:{SERVER}-tcp:127.0.0.1:{self.server_port}" if self.server_port else ""
+        forward = (
+            f",guestfwd=tcp:{SERVER}-cmd:{sys.executable} -S {RELAY} {self.server_port}"
+            if self.server_port
+            else ""
+        )
         command = [
             "qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "qemu64",
             "-m", str(self.memory), "-nodefaults", "-no-user-config", "-display", "none",
