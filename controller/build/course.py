@@ -219,7 +219,9 @@ class Course:
     async def _too_long(self, work: Work) -> UserError:
         doing = f"building ({work.progress or 'nothing built yet'})" if work.evaluated else "evaluating"
         tail = await self._offload(_tail, self._logs / f"{work.name}.log") if work.evaluated else ""
-        shown = f"; the log ends with:\n{tail}" if tail else ""
+        shown = (
+            f"; the log ends with:\n{tail}\n(whole log: {self._logs / f'{work.name}.log'})" if tail else ""
+        )
         return UserError(
             "BuildTimeout" if work.evaluated else "EvaluationTimeout",
             f"not done within spec.build.timeout ({work.given}), still {doing}: "

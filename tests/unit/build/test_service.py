@@ -189,7 +189,7 @@ def test_a_build_that_hangs_ends_at_its_time_with_the_end_of_its_log(play: Play)
         image = stage.image(web)
         assert image.reason == "BuildTimeout"
         assert "spec.build.timeout (0:02:00)" in image.message
-        assert image.message.endswith("one\ntwo")
+        assert "one\ntwo\n(whole log: " in image.message
         assert stage.loop.time() == pytest.approx(120, abs=2)
         assert stage.world.at_work.total() == 0
 
