@@ -314,8 +314,8 @@ class VmMachine:
         evidence = console.tail(self.directory / qemu.CONSOLE_LOG) or console.tail(
             self.directory / EMULATOR_LOG
         )
-        await self._write(replace(self.record, stage=Stage.ENDED, ended=why, blame=blame, evidence=evidence))
         self._house.attempts.close(self.record.key)
+        await self._write(replace(self.record, stage=Stage.ENDED, ended=why, blame=blame, evidence=evidence))
         self._reached.set()
         self._wake()
         await self._cancel(but=asyncio.current_task())

@@ -43,6 +43,7 @@ class VmRamdiskBackend:
         state = context.state / "machines" / testbed
         runtime = files.runtime_directory(state)
         self._machines: dict[MachineKey, VmMachine] = {}
+        self._orders: dict[MachineKey, asyncio.Task[None]] = {}
         self._state, self._runtime = state, runtime
         self._opening: asyncio.Task[House] | None = None
         self._cutter: asyncio.Task[None] | None = None
@@ -78,6 +79,14 @@ class VmRamdiskBackend:
         house = await self._house()
         if order.key in self._machines:
             return
+        task = self._orders.get(order.key)
+        if task is None:
+            task = self._orders[order.key] = asyncio.create_task(self._take(house, order))
+            task.add_done_callback(lambda done: self._taken(order.key, done))
+        await asyncio.shield(task)  # who asks may lose patience; an order is taken whole
+
+    async def _take(self, house: House, order: Order) -> None:
+        """Put an order on record, and begin."""
         image = await self._context.images.image(order.image)
         if image is None:
             raise NxcError("ImageMissing", f"image {order.image} is not in the store (any more)")
@@ -97,6 +106,11 @@ class VmRamdiskBackend:
         self._machines[order.key] = machine
         machine.begin()
 
+    def _taken(self, key: MachineKey, task: asyncio.Task[None]) -> None:
+        self._orders.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # whoever waited has it; if nobody did, the order comes again
+
     async def inform(self, key: MachineKey, information: str) -> None:
         """See `controller.flavours.api.Backend`."""
         house = await self._house()
@@ -111,6 +125,8 @@ class VmRamdiskBackend:
     async def release(self, node: str, owner: Key) -> bool:  # noqa: ARG002 - others find their nodes by name
         """See `controller.flavours.api.Backend`."""
         house = await self._house()
+        if under_way := [task for key, task in self._orders.items() if key.node == node]:
+            await asyncio.wait(under_way)
         for key, machine in [item for item in self._machines.items() if item[0].node == node]:
             if not await machine.release():
                 return False
@@ -144,6 +160,8 @@ class VmRamdiskBackend:
             house = await self._opening
         except NxcError:
             return  # it never had anything
+        if self._orders:
+            await asyncio.wait(self._orders.values())
         await asyncio.gather(*(machine.aclose() for machine in self._machines.values()))
         await house.networks.aclose()
         self._machines.clear()
