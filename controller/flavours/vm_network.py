@@ -8,12 +8,12 @@ import hashlib
 import logging
 import os
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from controller.model.errors import NxcError
 from controller.testbeds import files, switch
-from controller.testbeds.process import Process
+from controller.testbeds.process import Process, adopt
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,7 @@ class Network:
     directory: Path
     process: Process | None = None
     keeper: asyncio.Task[None] | None = None
+    guard: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def lock(self) -> Path:
@@ -80,8 +81,7 @@ class Networks:
             network = Network(deployment, user, self._state / deployment, self._directory(deployment))
             files.write_record(network.record, {"deployment": deployment, "user": user})
             self._networks[deployment] = network
-        if network.process is None or not network.process.alive:
-            await self._keep(network)
+        await self._keep(network)
 
     async def dismantle(self, deployment: str) -> bool:
         """Take it away; True when nothing is left."""
@@ -89,12 +89,14 @@ class Networks:
         if network is None:
             return True
         await _cancel(network.keeper)
-        if network.process is not None:
-            network.process.kill()
-            await network.process.ended()
+        async with network.guard:
+            process = network.process or await adopt(network.lock)
+            if process is not None:
+                process.kill()
+                await process.ended()
         files.remove(network.directory)
         files.remove(network.record)
-        del self._networks[deployment]
+        self._networks.pop(deployment, None)
         return True
 
     async def aclose(self) -> None:
@@ -106,10 +108,14 @@ class Networks:
         self._networks.clear()
 
     async def _keep(self, network: Network) -> None:
-        files.private_directory(network.directory, network.user)
-        network.process, started = await switch.ensure(network.directory, network.lock, network.user)
-        if started:
-            await self._reconnect(network.deployment)
+        """Have its switch, once; nodes that boot side by side all ask for it."""
+        async with network.guard:
+            if network.process is None or not network.process.alive:
+                files.private_directory(network.directory, network.user)
+                found = await switch.ensure(network.directory, network.lock, network.user)
+                network.process, started = found
+                if started:
+                    await self._reconnect(network.deployment)
         if network.keeper is None or network.keeper.done():
             network.keeper = asyncio.create_task(self._keep_alive(network))
 

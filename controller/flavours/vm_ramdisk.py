@@ -208,14 +208,14 @@ class VmRamdiskBackend:
             machine.heard()
 
     async def _reconnect(self, deployment: str) -> None:
-        for machine in list(self._machines.values()):
-            if machine.record.deployment == deployment:
-                try:
-                    await machine.reconnect()
-                except NxcError as error:
-                    logger.warning(
-                        "machine %s stays without its network: %s", machine.record.key, error.message
-                    )
+        async def one(machine: VmMachine) -> None:
+            try:
+                await machine.reconnect()
+            except NxcError as error:
+                logger.warning("machine %s stays without its network: %s", machine.record.key, error.message)
+
+        of_it = [machine for machine in self._machines.values() if machine.record.deployment == deployment]
+        await asyncio.gather(*(one(machine) for machine in of_it))
 
     async def _cut_logs(self) -> None:
         while True:

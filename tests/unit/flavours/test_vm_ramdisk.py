@@ -271,6 +271,17 @@ async def test_a_network_with_machines_on_it_stays(world: World) -> None:
     assert not await world.backend.dismantle(DEPLOYMENT)
 
 
+async def test_nodes_that_boot_side_by_side_share_one_switch(world: World) -> None:
+    await world.backend.dismantle(DEPLOYMENT)
+    await asyncio.gather(*(world.backend.prepare(DEPLOYMENT) for _ in range(5)))
+    assert world.backend._opening is not None
+    network = world.backend._opening.result().networks.get(DEPLOYMENT)
+    assert network is not None
+    assert network.process is not None
+    assert network.process.alive
+    assert (network.directory / "ctl").is_dir()
+
+
 async def test_a_switch_that_ends_is_started_again_and_its_machines_are_connected(world: World) -> None:
     await world.backend.boot(order())
     await world.until(lambda m: m.healthy.ok)
