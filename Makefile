@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 SEEDS ?= 20000
 PYTEST_ARGS ?=
-PARTS := nix-bin qemu-system-x86
+PARTS := nix-bin qemu-system-x86 vde2 busybox-static iproute2 openssh-client git
 
 .PHONY: help parts demo test soak bench lint format types layers docs chart wheel clean install
 
@@ -14,7 +14,7 @@ help: ## this list
 install: ## what the other targets need
 	@.ci/install
 
-parts: install # real Nix and QEMU; where they cannot be had, the tests that need them are skipped by name
+parts: install # real Nix, QEMU and what goes with them; where they cannot be had, the tests that need them are skipped by name
 	@.ci/install $(PARTS) || echo "going on without some of: $(PARTS)" >&2
 
 demo: parts ## a local control plane, the operator and a deployment, to look at

@@ -57,6 +57,18 @@ def test_the_operator_may_not_read_all_secrets() -> None:
     assert not any("*" in rule["resources"] or "*" in rule["verbs"] for rule in role["rules"])
 
 
+def test_only_who_builds_is_privileged() -> None:
+    def pod(*settings: str) -> dict[str, Any]:
+        spec: dict[str, Any] = next(d for d in rendered(*settings) if d["kind"] == "Deployment")["spec"]
+        return dict(spec["template"]["spec"])
+
+    plain, builder = pod(), pod("builds.enabled=true", "builds.claim=store")
+    assert plain["securityContext"]["runAsNonRoot"] is True
+    assert plain["containers"][0]["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert builder["containers"][0]["securityContext"]["privileged"] is True
+    assert {"name": "state", "persistentVolumeClaim": {"claimName": "store"}} in builder["volumes"]
+
+
 async def test_the_operator_may_do_what_it_needs(nxc: Kubectl, tmp_path: Path) -> None:
     """The chart's roles, given to a ServiceAccount, leave the operator's own check nothing to complain of."""
     name = f"chart-{secrets.token_hex(3)}"
