@@ -3,12 +3,11 @@ lib:
 let
   inherit (builtins) concatMap filter foldl' map sort;
 
-  # The definitions inside a definition's marks, each with the priority and order that the marks give
-  # it. The outermost mkOverride and mkOrder decide.
-  weigh = loc: def:
+  # The definitions inside a definition's mkIf and mkMerge, however they are nested.
+  discharge = loc: def:
     let
       value = def.value;
-      inner = content: weigh loc (def // { value = content; });
+      inner = content: discharge loc (def // { value = content; });
     in
     if !(value ? _type) then [ def ]
     else if value._type == "if" then
@@ -16,10 +15,16 @@ let
       else if value.condition == false then [ ]
       else lib.blame.condition (def.scope or lib.blame.nowhere) loc value.condition def
     else if value._type == "merge" then concatMap inner value.contents
-    else if value._type == "override" then map (d: d // { inherit (value) priority; }) (inner value.content)
-    else if value._type == "order" then map (d: d // { order = value.priority; }) (inner value.content)
     else if value._type == "definition" then [ (def // { inherit (value) value; } // lib.optionalAttrs (value ? file) { inherit (value) file; }) ]
     else [ def ];
+
+  # One mkOverride around one mkOrder is taken off. Marks further inside are the value's: as in NixOS,
+  # `mkForce (mkIf false x)` wins over other definitions, and is then of the wrong type for most options.
+  weigh = def:
+    let
+      bare = if def.value._type or "" == "override" then def // { inherit (def.value) priority; value = def.value.content; } else def;
+    in
+    if bare.value._type or "" == "order" then bare // { order = bare.value.priority; value = bare.value.content; } else bare;
 
   priority = def: def.priority or lib.defaultOverridePriority;
   order = def: def.order or lib.defaultOrderPriority;
@@ -28,7 +33,7 @@ rec {
   # mergeDefinitions loc type definitions → { mergedValue, isDefined, optionalValue, defsFinal, highestPrio }
   mergeDefinitions = loc: type: defs:
     let
-      weighed = concatMap (weigh loc) defs;
+      weighed = map weigh (concatMap (discharge loc) defs);
       highestPrio = foldl' (least: def: lib.min least (priority def)) 9999 weighed;
       winners = filter (def: priority def == highestPrio) weighed;
       # builtins.sort is stable.
@@ -77,6 +82,12 @@ rec {
         })
         attrs)
       sets);
-  # The same of plain values of definitions, as types of sets need it.
-  attributesOf = defs: byName (concatMap pushDown defs);
+  # The same of definitions whose own marks are gone. What is still marked (`mkForce (mkIf …)`) is of the
+  # wrong type, as for other options.
+  attributesOf = loc: defs: byName (map
+    (def:
+      if builtins.elem (def.value._type or "") [ "if" "merge" "override" "order" ]
+      then lib.blame.wrongType loc lib.types.attrs [ def ]
+      else { attrs = def.value; wrap = content: content; inherit def; })
+    defs);
 }

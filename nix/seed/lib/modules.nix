@@ -260,7 +260,7 @@ rec {
     lib.mkIf (option.isDefined or false) (wrap (lib.mkMerge option.definitions));
   mkAliasAndWrapDefsWithPriority = wrap: option:
     lib.mkIf (option.isDefined or false)
-      (lib.mkOverride (option.highestPrio or lib.defaultOverridePriority) (wrap (lib.mkMerge option.definitions)));
+      (wrap (lib.mkMerge (map (lib.mkOverride (option.highestPrio or lib.defaultOverridePriority)) option.definitions)));
   mkAliasIfDef = option: lib.mkIf (option.isDefined or false);
 
   doRename = { from, to, visible, warn, use, withPriority ? true, condition ? true }:
@@ -281,7 +281,7 @@ rec {
           warnings = lib.optional (warn && source.isDefined)
             "the option ${showOption from} has been renamed to ${showOption to} (${lib.concatMapStringsSep ", " blame.place source.definitionsWithLocations})";
         })
-        (lib.setAttrByPath to (copy (x: x) source))
+        (copy (lib.setAttrByPath to) source)
       ]);
     };
   mkRenamedOptionModule = from: to: doRename { inherit from to; visible = false; warn = true; use = x: x; };

@@ -77,6 +77,17 @@ in
     expect = [ [ 1 ] [ 2 ] [ 2 ] ];
   }
   {
+    rule = "a rename into a submodule makes none where the old name is not used";
+    nixos = "the same";
+    expr =
+      let
+        many = { options.many = mkOption { type = types.attrsOf (types.submodule { options.x = mkOption { type = types.int; default = 0; }; }); default = { }; }; };
+        c = extra: (eval ([ warned many (lib.mkRenamedOptionModule [ "one" ] [ "many" "first" "x" ]) ] ++ extra)).many;
+      in
+      [ (c [ ]) (c [ { one = 3; } ]) ];
+    expect = [ { } { first.x = 3; } ];
+  }
+  {
     rule = "nobody is warned who does not use the old name";
     nixos = "the same";
     expr = (eval [ warned new (lib.mkRenamedOptionModule [ "old" ] [ "new" "x" ]) { new.x = [ 2 ]; } ]).warnings;

@@ -119,13 +119,24 @@ in
     expect = { b = 2; };
   }
   {
-    rule = "mkForce inside of mkIf, and mkIf inside of mkForce";
+    rule = "mkForce inside of mkIf";
     nixos = "the same";
     expr = [
       (str [ "a" (mkIf true (mkForce "b")) ])
       (str [ "a" (mkIf false (mkForce "b")) ])
     ];
     expect = [ "b" "a" ];
+  }
+  {
+    rule = "mkIf inside of mkForce: the definition wins, and is of the wrong type";
+    nixos = "the same: of the marks inside mkForce, only mkBefore and mkAfter are known";
+    expr = [
+      (fails (str [ "a" (mkForce (mkIf true "b")) ]))
+      (fails (str [ "a" (mkForce (mkIf false "b")) ]))
+      (fails (merge (types.attrsOf types.int) [ (mkForce (mkIf false { a = 1; })) ]))
+      (ints [ (mkForce (mkAfter [ 2 ])) (mkForce [ 1 ]) [ 3 ] ])
+    ];
+    expect = [ true true true [ 1 2 ] ];
   }
   {
     rule = "mkForce inside of mkMerge counts for its own part";

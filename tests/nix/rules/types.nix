@@ -191,10 +191,10 @@ in
     expect = [ { a = { b = 1; c = 2; }; } 1 true { a = 2; } true ];
   }
   {
-    rule = "anything: lists of several definitions are a conflict";
+    rule = "anything: lists are not joined; unequal ones are a conflict";
     nixos = "the same";
-    expr = [ (fails (merge types.anything [ [ 1 ] [ 2 ] ])) (merge types.anything [ [ 1 ] ]) ];
-    expect = [ true [ 1 ] ];
+    expr = [ (fails (merge types.anything [ [ 1 ] [ 2 ] ])) (merge types.anything [ { a = [ 1 ]; } { a = [ 1 ]; b = mkIf false 1; } ]) ];
+    expect = [ true { a = [ 1 ]; } ];
   }
   {
     rule = "anything: functions are called one by one and their results merged";

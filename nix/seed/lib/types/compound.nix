@@ -26,7 +26,7 @@ let
     check = isAttrs;
     merge = loc: defs:
       let
-        merged = mapAttrs (name: mergeDefinitions (loc ++ [ name ]) element) (attributesOf defs);
+        merged = mapAttrs (name: mergeDefinitions (loc ++ [ name ]) element) (attributesOf loc defs);
         # mkIf false leaves nothing, which can be told only by looking at every condition: a lazy set
         # keeps the name and has the type's empty value there.
         undefined = builtins.filter (name: !merged.${name}.isDefined) (builtins.attrNames merged);
@@ -156,10 +156,7 @@ in
         first = kind (head defs).value;
       in
       if !all (def: kind def.value == first) defs then lib.blame.conflict loc defs
-      else if first == "set" then (lib.types.lazyAttrsOf lib.types.anything).merge loc defs
-      else if first == "list" then
-        if length defs > 1 then lib.blame.conflict loc defs
-        else (lib.types.listOf lib.types.anything).merge loc defs
+      else if first == "set" then (lib.types.attrsOf lib.types.anything).merge loc defs
       else if first == "package" then mergeOneOption loc defs
       else if first == "lambda" then
         argument: lib.types.anything.merge (loc ++ [ "<function body>" ])
@@ -179,6 +176,6 @@ in
         tag = head chosen;
       in
       if length chosen > 1 then lib.blame.conflict loc defs
-      else { ${tag} = (mergeDefinitions (loc ++ [ tag ]) tags.${tag}.type (attributesOf defs).${tag}).mergedValue; };
+      else { ${tag} = (mergeDefinitions (loc ++ [ tag ]) tags.${tag}.type (attributesOf loc defs).${tag}).mergedValue; };
   };
 }
