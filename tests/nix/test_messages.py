@@ -229,9 +229,10 @@ def test_the_store_is_no_part_of_a_place() -> None:
       map blame.readable [
         "/nix/store/00000000000000000000000000000000-source/a/composition.nix"
         "/nix/store/00000000000000000000000000000000-composition.nix"
+        "/var/lib/nxc/nix/store/00000000000000000000000000000000-source/b.nix"
         "/home/a.nix"
       ]"""
-    assert evaluate(expression)[0] == ["a/composition.nix", "composition.nix", "/home/a.nix"]
+    assert evaluate(expression)[0] == ["a/composition.nix", "composition.nix", "b.nix", "/home/a.nix"]
 
 
 def test_infinite_recursion_is_told_as_nix_tells_it(tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ let
   scopeOf = defs: if defs == [ ] then nowhere else (builtins.head defs).scope or nowhere;
   say = scope: message: throw "nxc: ${lib.optionalString (scope.role != "") "role \"${scope.role}\": "}${message}";
 
-  # /nix/store/<hash>-source/a/b.nix is a/b.nix to its author.
+  # /nix/store/<hash>-source/a/b.nix, wherever the store is, is a/b.nix to its author.
   readable = file:
-    let found = builtins.match "/nix/store/[a-z0-9]{32}-([^/]+)(/(.*))?" (toString file); in
+    let found = builtins.match ".*/nix/store/[a-z0-9]{32}-([^/]+)(/(.*))?" (toString file); in
     if found == null then toString file
     else if builtins.elemAt found 2 == null then builtins.elemAt found 0
     else builtins.elemAt found 2;
