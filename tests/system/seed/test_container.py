@@ -1,4 +1,4 @@
-"""A role's init as PID 1 of a container: no control groups to write to, nothing to mount, and a SIGTERM that ends it."""
+"""A role's init as PID 1 of a container: no control groups, nothing to mount, and a SIGTERM that ends it."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_many_at_once_leave_a_consistent_state(container: Container) -> None:
     """Starts, stops, restarts and kills that cross each other: one process where it is active, none where not."""
     container.run(
         """
-        for turn in 1 2 3 4 5 6; do
+        for turn in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
           systemctl restart web & systemctl stop web & systemctl start forks & systemctl stop forks &
           systemctl start web & systemctl restart forks & systemctl kill -s KILL web &
         done

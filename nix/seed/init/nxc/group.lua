@@ -3,6 +3,7 @@
 -- one that we started, or descend from such a process.
 local linux = require "nxc.linux"
 local file = require "nxc.file"
+local loop = require "nxc.loop"
 
 local Group = {}
 Group.__index = Group
@@ -20,7 +21,7 @@ function Group.prepare()
 end
 
 function Group.new(unit, invocation)
-  local self = setmetatable({ unit = unit, invocation = invocation, sessions = {} }, Group)
+  local self = setmetatable({ unit = unit, invocation = invocation, sessions = {}, children = {} }, Group)
   if slice then
     self.path = slice .. "/" .. unit
     linux.mkdir(self.path)
@@ -33,8 +34,12 @@ function Group:join()
   if self.path then file.write(self.path .. "/cgroup.procs", "0") end
 end
 
---- In the parent: a child that leads a session of its own was started in this group.
-function Group:started(pid) self.sessions[pid] = true end
+--- In the parent: a child was started that will lead a session of its own in this group. Until it does, only this list
+--- knows of it; a stop at that moment must not miss it.
+function Group:started(pid)
+  self.sessions[pid], self.children[pid] = true, true
+  loop.on_exit(pid, function() self.children[pid] = nil end)
+end
 
 local function status(pid)
   local text = file.read("/proc/" .. pid .. "/stat")
@@ -44,6 +49,7 @@ end
 
 function Group:search()
   local mark, known, parents = "INVOCATION_ID=" .. self.invocation, {}, {}
+  for pid in pairs(self.children) do known[pid] = true end
   for _, name in ipairs(linux.list("/proc")) do
     local pid = tonumber(name)
     if pid and pid > 1 and pid ~= linux.getpid() then
@@ -70,9 +76,10 @@ end
 --- The processes that live in it, ascending.
 function Group:pids()
   if not self.path then return self:search() end
-  local list = {}
-  for pid in (file.read(self.path .. "/cgroup.procs") or ""):gmatch("%d+") do
-    pid = tonumber(pid)
+  local known, list = {}, {}
+  for pid in pairs(self.children) do known[pid] = true end
+  for pid in (file.read(self.path .. "/cgroup.procs") or ""):gmatch("%d+") do known[tonumber(pid)] = true end
+  for pid in pairs(known) do
     if pid > 0 and status(pid) ~= "Z" then list[#list + 1] = pid end
   end
   table.sort(list)
@@ -80,6 +87,7 @@ function Group:pids()
 end
 
 function Group:empty()
+  if next(self.children) then return false end
   if self.path then
     local events = file.read(self.path .. "/cgroup.events")
     return not events or events:find("populated 0", 1, true) ~= nil
@@ -95,7 +103,7 @@ function Group:has(pid)
 end
 
 function Group:kill(signal)
-  if signal == linux.SIGKILL and self.path and file.write(self.path .. "/cgroup.kill", "1") then return end
+  if signal == linux.SIGKILL and self.path then file.write(self.path .. "/cgroup.kill", "1") end
   for _, pid in ipairs(self:pids()) do
     linux.kill(pid, signal)
     if signal ~= linux.SIGKILL then linux.kill(pid, linux.SIGCONT) end

@@ -6,7 +6,7 @@ local loop = { trouble = function(text) io.stderr:write(text, "\n") end }
 
 local watches = {} -- descriptor → { fd, events, callback }
 local timers = {} -- a set of { at, callback }
-local exits = {} -- pid → callback(how, code)
+local exits = {} -- pid → a list of callback(how, code)
 local queue = {} -- callbacks for this turn
 local signals = {} -- number → callback
 local signal_fd
@@ -35,7 +35,10 @@ function loop.cancel(timer) timers[timer] = nil end
 function loop.soon(callback) queue[#queue + 1] = callback end
 
 --- Calls back once when this child has died: callback("exited", code) or callback("killed", signal).
-function loop.on_exit(pid, callback) exits[pid] = callback end
+function loop.on_exit(pid, callback)
+  exits[pid] = exits[pid] or {}
+  table.insert(exits[pid], callback)
+end
 
 function loop.on_signal(number, callback) signals[number] = callback end
 
@@ -54,9 +57,9 @@ local function reap()
   local any = false
   for pid, how, code in linux.reap do
     any = true
-    local callback = exits[pid]
+    local callbacks = exits[pid] or {}
     exits[pid] = nil
-    if callback then call(callback, how, code) end
+    for _, callback in ipairs(callbacks) do call(callback, how, code) end
   end
   if any then
     local callbacks = {}
