@@ -159,8 +159,9 @@ class Session:
             process: asyncssh.SSHClientProcess[bytes] = await self.connection.create_process(
                 wrapped(command, mark, seconds), encoding=None
             )
-            process.stdin.write(stdin)
-            process.stdin.write_eof()
+            with contextlib.suppress(OSError):  # it may have ended already, without reading
+                process.stdin.write(stdin)
+                process.stdin.write_eof()
             errors = asyncio.create_task(_lines_of_bytes(process.stderr, complain))
             self._drains.add(errors)
             errors.add_done_callback(self._drains.discard)

@@ -12,7 +12,7 @@ from controller.model.names import natural
 from controller.model.node import Node
 
 SSH_PORT = 22
-_HOST_KEY = re.compile(r"[a-z0-9-]+(@openssh\.com)? [A-Za-z0-9+/]+={0,2}")
+_HOST_KEY = re.compile(r"(sk-)?(ssh|ecdsa)-[a-z0-9-]+(@openssh\.com)? [A-Za-z0-9+/]{40,}={0,2}")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 
 

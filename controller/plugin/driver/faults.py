@@ -22,6 +22,10 @@ class NotSupported(ScriptFailed):
     """The script asks for something that needs QEMU's monitor, screen or keyboard, which SSH does not have."""
 
 
+class NoSuchMethod(AttributeError):
+    """The script calls a method that machines do not have."""
+
+
 class TimeIsUp(ScriptFailed):
     """The test as a whole took too long."""
 

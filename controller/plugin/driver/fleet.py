@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,8 +32,11 @@ class Diagnosis:
 class Fleet(Protocol):
     """Where nodes answer."""
 
-    async def find(self, host: str, *, not_boot: str = "") -> Target:
-        """Wait until a node can be logged in to, in another boot than `not_boot`. Raises `NodeFailed`."""
+    async def find(self, host: str, *, not_boot: str, tell: Callable[[str], None]) -> Target:
+        """Wait until a node can be logged in to, in another boot than `not_boot`; `tell` what it waits for.
+
+        Raises `NodeFailed`.
+        """
 
     async def diagnose(self, target: Target) -> Diagnosis:
         """Why a node that answered does so no longer."""
@@ -45,8 +49,9 @@ class ApiFleet:
     access: Access
     deployment: str
 
-    async def find(self, host: str, *, not_boot: str = "") -> Target:
-        why = "it is not there"
+    async def find(self, host: str, *, not_boot: str, tell: Callable[[str], None]) -> Target:
+        """See `Fleet.find`."""
+        why, told = "it is not there", ""
         try:
             async with asyncio.timeout(BOOT_LIMIT):
                 while True:
@@ -56,6 +61,9 @@ class ApiFleet:
                         found = self._judge(node, not_boot)
                         if found is not None:
                             return found
+                    if why != told:
+                        tell(f"{host} is waited for: {why}")
+                        told = why
                     await asyncio.sleep(LOOK_EVERY)
         except TimeoutError:
             raise NodeFailed(host, f"cannot be logged in to after {BOOT_LIMIT:.0f} s: {why}") from None

@@ -54,7 +54,7 @@ class Journal:
 
     def complain(self, host: str, line: str) -> None:
         """A line that a node wrote to its error output."""
-        text = f"{host} # {printable(line)}"
+        text = f"{host} # {printable(line.rpartition(chr(13))[2])}"  # of a progress bar its last state
         self.complaints = [*self.complaints[1 - TAIL :], text]
         if not self.quiet:
             self.write(f"{'':9}  {text}")

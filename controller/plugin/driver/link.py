@@ -101,11 +101,20 @@ class Link:
         if session is not None:
             await session.aclose()
 
+    async def _find(self) -> Target:
+        try:
+            return await self.fleet.find(self.host, not_boot=self._gone, tell=self.log)
+        except NodeFailed as error:
+            if not self._gone:
+                raise
+            note = "a shutdown or crash counts as a failed attempt: give spec.retry.attempts a higher number"
+            raise NodeFailed(self.host, f"{error}; {note}", blame=error.blame) from None
+
     async def _open(self) -> Session:
         loop = asyncio.get_running_loop()
         tried, give_up = "", 0.0
         while True:
-            target = await self.fleet.find(self.host, not_boot=self._gone)
+            target = await self._find()
             if target.boot != tried:
                 tried, give_up = target.boot, loop.time() + REFUSALS
             try:

@@ -17,7 +17,7 @@ from typing import Any, NoReturn, TypeVar
 
 from controller.model.errors import NxcError, UserError
 from controller.plugin.driver.background import Background
-from controller.plugin.driver.faults import NodeFailed, NotSupported, ScriptFailed
+from controller.plugin.driver.faults import NodeFailed, NoSuchMethod, NotSupported, ScriptFailed
 from controller.plugin.driver.journal import Journal
 from controller.plugin.driver.link import Link
 from controller.plugin.session import Outcome, Session
@@ -61,7 +61,7 @@ class Machine:
                 f"{name}() needs QEMU's monitor, screen or keyboard: this driver reaches nodes by SSH alone",
                 host=self.name,
             )
-        raise AttributeError(f"machines have no method {name!r}")
+        raise NoSuchMethod(f"machines have no method {name!r}")
 
     # ------------------------------------------------------------ commands
 
@@ -284,7 +284,7 @@ class Machine:
         if self._link.down:
             return
         with self.nested("shutting down"):
-            self._go_down("poweroff")
+            self._go_down("systemctl poweroff || poweroff")
 
     def crash(self) -> None:
         """End it at once, as a power failure does. The controller then boots it anew."""

@@ -15,7 +15,7 @@ from typing import Any
 from unittest import TestCase
 
 from controller.model.errors import Blame
-from controller.plugin.driver.faults import NodeFailed, NotSupported, ScriptFailed, TimeIsUp
+from controller.plugin.driver.faults import NodeFailed, NoSuchMethod, NotSupported, ScriptFailed, TimeIsUp
 from controller.plugin.driver.journal import Journal
 from controller.plugin.driver.machine import Machine, retry
 from controller.plugin.driver.polling import polling_condition
@@ -158,7 +158,7 @@ def judge(error: Exception, journal: Journal) -> Result:
         case TimeIsUp():
             doing = f", while {journal.doing[-1]}" if journal.doing else ""
             return Result(Verdict.FAILED, f"{error}{doing}", COMPOSITION, line)
-        case NotSupported():
+        case NotSupported() | NoSuchMethod():
             return Result(Verdict.FAILED, str(error), SCRIPT, line)
         case ScriptFailed():
             return Result(Verdict.FAILED, str(error), COMPOSITION, line, error.output)
