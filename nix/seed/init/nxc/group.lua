@@ -102,11 +102,15 @@ function Group:has(pid)
   return false
 end
 
-function Group:kill(signal)
+--- Sends a signal to every process. `seen`: a set of those that had it before and get it no more; it grows.
+function Group:kill(signal, seen)
   if signal == linux.SIGKILL and self.path then file.write(self.path .. "/cgroup.kill", "1") end
   for _, pid in ipairs(self:pids()) do
-    linux.kill(pid, signal)
-    if signal ~= linux.SIGKILL then linux.kill(pid, linux.SIGCONT) end
+    if not (seen and seen[pid]) then
+      if seen then seen[pid] = true end
+      linux.kill(pid, signal)
+      if signal ~= linux.SIGKILL then linux.kill(pid, linux.SIGCONT) end
+    end
   end
 end
 

@@ -126,7 +126,7 @@ function Jobs:want_stopped(name, seen)
   end
   local job = self.jobs[name]
   if job and job.kind == "start" then self:complete(name, "canceled") end
-  if not self.jobs[name] and not idle(self.units[name]) then self:add(name, "stop") end
+  if not self.jobs[name] and (not idle(self.units[name]) or self.units[name].task) then self:add(name, "stop") end
 end
 
 --- Stops and starts it, and with it the running units that depend on it.

@@ -364,13 +364,17 @@ function Service:kill_all()
   local limit = seconds(self.unit.TimeoutStopMSec, 90)
   local result = "success"
   self:enter("deactivating", "stop-sigterm")
+  local told = {}
   if mode == "control-group" then
-    self.group:kill(signal)
+    self.group:kill(signal, told)
   elseif self.main and mode ~= "none" then
     linux.kill(self.main, signal)
   end
   local function gone()
-    if mode == "control-group" then return self.group:empty() end
+    if mode == "control-group" then
+      self.group:kill(signal, told) -- also what was forked while we looked
+      return self.group:empty()
+    end
     return not self.main or mode == "none"
   end
   if not loop.wait_until(gone, limit) then
