@@ -30,6 +30,7 @@ class StandIn:
         self._client_key = client_key
         self._server: asyncssh.SSHAcceptor | None = None
         self._connections: list[asyncssh.SSHServerConnection] = []
+        self._running: set[asyncio.Task[None]] = set()
         self.port = 0
 
     async def start(self) -> None:
@@ -53,6 +54,9 @@ class StandIn:
             for connection in self._connections:
                 connection.abort()
             self._connections = []
+            for task in tuple(self._running):
+                task.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
             await self._server.wait_closed()
             self._server = None
 
@@ -69,6 +73,11 @@ class StandIn:
         )
 
     async def _process(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
+        task = asyncio.create_task(self._run(process))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _run(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
         command = process.command or ""
         self.commands.append(command)
         answered = self.answer(command)
@@ -100,6 +109,8 @@ class StandIn:
             if child.returncode is None:
                 child.kill()
                 await child.wait()
+            child._transport.close()  # type: ignore[attr-defined]  # asyncio waits for those who hold its outputs
+            await asyncio.gather(feeding, *pumping, return_exceptions=True)
 
 
 async def _feed(process: asyncssh.SSHServerProcess[bytes], stdin: asyncio.StreamWriter) -> None:
