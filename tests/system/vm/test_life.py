@@ -67,6 +67,21 @@ async def test_users_keys_and_new_hosts_are_pushed_to_running_nodes(stage: VmSta
     assert await stage.pid() == before
 
 
+async def test_a_host_that_comes_later_is_known_to_those_that_run(stage: VmStage) -> None:
+    await stage.tiny()
+    await stage.ready(seconds=BOOT_SECONDS)
+    before = await stage.pid()
+
+    await stage.edit(DEPLOYMENT, "web", {"roles": [{"name": "server"}, {"name": "client"}]})
+    await stage.ready(nodes=2, seconds=BOOT_SECONDS)
+
+    told = await stage.ssh("cat /run/pushed.json")
+    number = int(stage.record("client")["machine"].rpartition("-")[2])
+    assert f'"client":{{"address":"10.1.0.{number}"' in told
+    assert await stage.pid() == before
+    assert "0% packet loss" in await stage.ssh("ping -c 1 -W 5 server", "client")
+
+
 async def test_information_that_is_too_long_for_the_line_is_fetched(stage: VmStage) -> None:
     await stage.tiny(parameters=tuple(f"long.parameter.{i}={'x' * 200}" for i in range(7)))
     await stage.ready(seconds=BOOT_SECONDS)
