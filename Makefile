@@ -4,6 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 SEEDS ?= 20000
 PYTEST_ARGS ?=
+WORKERS ?= 2
 PARTS := nix-bin qemu-system-x86 vde2 busybox-static iproute2 openssh-client git
 
 .PHONY: help parts demo test soak bench lint format types layers docs chart wheel clean install
@@ -21,7 +22,7 @@ demo: parts ## a local control plane, the operator and a deployment, to look at
 	@examples/demo
 
 test: parts ## all tests but the benchmarks and the soak
-	pytest $(PYTEST_ARGS)
+	pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 soak: install ## SEEDS scenarios in virtual time
 	python -m tests.scenarios.soak --seeds $(SEEDS)

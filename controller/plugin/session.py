@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 
@@ -24,6 +25,8 @@ CONNECT_LIMIT = 20.0
 KEEPALIVE, MISSED = 5, 4
 """Seconds between two signs of life, and how many may be missed: a node that is gone is noticed in 20 s."""
 PIECE = 64 * 1024
+REFUSED_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4)
+"""Seconds to wait before a command that the node refused to start is tried again."""
 OUTPUT_LIMIT = 64 * 1024 * 1024
 """Bytes of a command's output that are kept for a script."""
 GRACE = 10.0
@@ -116,7 +119,7 @@ class Session:
         128 plus the number of the signal, where one ended it. Raises `TestbedError` where the session broke.
         """
         try:
-            async with self.connection.create_process(
+            async with await self._start(
                 command, stdin=asyncssh.DEVNULL, encoding="utf-8", errors="replace"
             ) as process:
                 try:
@@ -156,9 +159,7 @@ class Session:
         """
         mark = secrets.token_hex(16)
         try:
-            process: asyncssh.SSHClientProcess[bytes] = await self.connection.create_process(
-                wrapped(command, mark, seconds), encoding=None
-            )
+            process = await self._start(wrapped(command, mark, seconds), encoding=None)
             with contextlib.suppress(OSError):  # it may have ended already, without reading
                 process.stdin.write(stdin)
                 process.stdin.write_eof()
@@ -186,6 +187,14 @@ class Session:
         # what the command itself complained of came before its end; give it the moment that it is under way
         await asyncio.wait([errors], timeout=0.05)
         return Outcome(status, output.decode(errors="replace"))
+
+    async def _start(self, command: str, **options: Any) -> asyncssh.SSHClientProcess[Any]:
+        """Start a command. Dropbear 2022.83 refuses one now and then while the one before is just ending."""
+        for pause in REFUSED_PAUSES:
+            with contextlib.suppress(asyncssh.ChannelOpenError):
+                return await self.connection.create_process(command, **options)
+            await asyncio.sleep(pause)
+        return await self.connection.create_process(command, **options)
 
     async def _until(self, process: asyncssh.SSHClientProcess[bytes], mark: bytes) -> tuple[bytes, int]:
         """The output up to the mark, and the exit status beside it."""

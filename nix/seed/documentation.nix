@@ -17,7 +17,7 @@ let
   inert = option: lib.hasPrefix "Without effect" option.description;
   section = option: lib.concatStringsSep "." (lib.take (if lib.elem (lib.head option.loc) [ "services" "programs" "systemd" ] then 2 else 1) option.loc);
   sections = lib.groupBy section all;
-  row = option: "| ${code option.name} | ${cell option.type} | ${code (default option)} | ${cell option.description} |\n";
+  row = option: "| ${code option.name} | ${code option.type} | ${code (default option)} | ${cell option.description} |\n";
 in
 ''
   # Options of the seed
