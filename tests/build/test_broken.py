@@ -23,29 +23,22 @@ from tests.build.mistakes import MISTAKES, Mistake
 @pytest.fixture(autouse=True)
 async def nothing_is_left(isolation: Isolation, state: Path) -> AsyncIterator[None]:
     """No process, no directory of a build, no control group."""
+    before = children(os.getpid())  # other tests' fixtures may hold processes
     yield
-    assert descendants(os.getpid()) == []
+    assert children(os.getpid()) - before == set()
     assert list((state / "work").iterdir()) == []
     assert list((state / "nix/store").glob("*.chroot")) == []
     for parent in isolation.groups.parents:
         assert list(parent.glob(f"nxc-{os.getpid()}-*")) == []
 
 
-def descendants(process: int) -> list[str]:
-    """The command lines of all that a process started and that what it started started."""
-    children: dict[int, list[int]] = {}
+def children(process: int) -> set[tuple[int, str]]:
+    """What a process started: number and command line. A jail's first process ends after all that is in it."""
+    found = set()
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
-            parent = int(entry.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        children.setdefault(parent, []).append(int(entry.parent.name))
-    found, todo = [], children.get(process, [])
-    while todo:
-        one = todo.pop()
-        todo += children.get(one, [])
-        try:
-            found.append(Path(f"/proc/{one}/cmdline").read_text())
+            if int(entry.read_text().rpartition(")")[2].split()[1]) == process:
+                found.add((int(entry.parent.name), (entry.parent / "cmdline").read_text()))
         except OSError:
             continue
     return found
