@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 SEEDS ?= 20000
 PYTEST_ARGS ?=
-WORKERS ?= 2
+WORKERS ?= 0
 PARTS := nix-bin qemu-system-x86 vde2 busybox-static iproute2 openssh-client git
 
 .PHONY: help parts demo test soak bench lint format types layers docs chart wheel clean install
@@ -21,7 +21,7 @@ parts: install # real Nix, QEMU and what goes with them; where they cannot be ha
 demo: parts ## a local control plane, the operator and a deployment, to look at
 	@examples/demo
 
-test: parts ## all tests but the benchmarks and the soak
+test: parts ## all tests but the benchmarks and the soak; WORKERS=2: two files at a time
 	pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 soak: install ## SEEDS scenarios in virtual time

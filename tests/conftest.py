@@ -36,7 +36,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         where = item.nodeid.partition("::")[0]
         item.add_marker(pytest.mark.xdist_group(MACHINES if where.startswith("tests/system/") else where))
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/system/"))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: not item.nodeid.startswith("tests/system/"))
 
 
 @pytest.fixture(scope="session", params=["local", pytest.param("real", marks=pytest.mark.real)])
