@@ -22,7 +22,7 @@ demo: parts ## a local control plane, the operator and a deployment, to look at
 	@examples/demo
 
 test: parts ## all tests but the benchmarks and the soak; WORKERS=2: two files at a time
-	pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+	pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 soak: install ## SEEDS scenarios in virtual time
 	python -m tests.scenarios.soak --seeds $(SEEDS)

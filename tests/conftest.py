@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from tests.local.plane import ControlPlane
 
 REAL = "NXC_TEST_KUBECONFIG"
-MACHINES = "machines"
 
 # Slow machines are no failures; CI looks at the same examples each time.
 hypothesis.settings.register_profile(
@@ -25,19 +24,6 @@ hypothesis.settings.load_profile("nxc")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden files anew")
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Under xdist a file stays with one worker, and all that boots machines with one: two at a time are enough here.
-
-    The longest go first, so that no worker is left alone with them at the end.
-    """
-    for item in items:
-        where = item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(MACHINES if where.startswith("tests/system/") else where))
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        items.sort(key=lambda item: not item.nodeid.startswith("tests/system/"))
 
 
 @pytest.fixture(scope="session", params=["local", pytest.param("real", marks=pytest.mark.real)])

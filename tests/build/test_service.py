@@ -411,6 +411,6 @@ def processes(house: House, name: str) -> list[int]:
             if not any(Path(word.decode()).name == name for word in words[:2]):
                 continue
             mounts = (directory / "mountinfo").read_text()
-            if str(house.state) in mounts or f"{house.state.parent.name}/state" in mounts:
+            if "/".join(house.state.parts[-3:]) in mounts:  # /tmp may be a file system of its own
                 found.append(int(directory.name))
     return found
