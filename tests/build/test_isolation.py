@@ -15,7 +15,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -64,8 +64,11 @@ def listener(address: str = "127.0.0.1") -> Iterator[tuple[int, list[bool]]]:
                 except OSError:
                     return
                 came.append(True)
-                connection.sendall(b"HTTP/1.0 200 OK\r\n\r\nhello\n")
-                connection.close()
+                with connection, suppress(ConnectionError):
+                    connection.settimeout(0.5)
+                    with suppress(TimeoutError):  # who waits for us to speak first
+                        connection.recv(65536)  # what is not read before the end resets the connection
+                    connection.sendall(b"HTTP/1.0 200 OK\r\n\r\nhello\n")
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,16 @@ from kubernetes.aio.client import ApiClient
 from tests.local.clients.proxy import Proxy
 from tests.local.kubectl.runner import Kubectl
 from tests.local.plane import ControlPlane, http
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def goodbyes() -> AsyncIterator[None]:
+    """A closed TLS connection is gone a round trip later; a loop that ends sooner leaves its socket open."""
+    yield
+    loop: Any = asyncio.get_running_loop()
+    async with asyncio.timeout(10):
+        while any(transport._sock is not None for transport in list(loop._transports.values())):
+            await asyncio.sleep(0.01)
 
 
 @pytest_asyncio.fixture
