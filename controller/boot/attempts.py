@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import logging
 import os
 import secrets
 import time
@@ -21,6 +22,12 @@ from controller.boot.http import Request, Response
 from controller.boot.report import Report
 from controller.model.errors import UserError
 from controller.model.machine import MachineKey
+from controller.model.record import Unreadable, read
+
+logger = logging.getLogger(__name__)
+
+VERSION = 1
+"""Of the format of an attempt's file."""
 
 RATE, BURST = 2.0, 20.0
 """Requests a second with one token, in the long run and at once."""
@@ -51,6 +58,7 @@ class Attempt:
     def to_dict(self) -> dict[str, Any]:
         """As its file has it."""
         return {
+            "version": VERSION,
             "key": list(self.key),
             "token": self.token,
             "document": base64.b64encode(self.document).decode(),
@@ -63,7 +71,7 @@ class Attempt:
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Attempt:
-        """Read what `to_dict` wrote."""
+        """Read what `to_dict` wrote, or a version before it."""
         installation, node, number = value["key"]
         report = value["report"]
         return cls(
@@ -74,7 +82,7 @@ class Attempt:
             value["fetched"],
             Report.parse(json.dumps(report).encode()) if report is not None else None,
             value["contested"],
-            value["refused"],
+            value.get("refused", ""),  # not in version 0
         )
 
 
@@ -106,7 +114,11 @@ class Attempts:
         self._allowances: dict[str, _Allowance] = {}
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for file in sorted(directory.glob("*.json")):
-            self._remember(Attempt.from_dict(json.loads(file.read_bytes())))
+            try:
+                self._remember(read(file.read_bytes(), VERSION, Attempt.from_dict))
+            except Unreadable as error:
+                logger.error("%s is removed, and the machine that it was of with it: %s", file, error)
+                file.unlink()
 
     def token(self, key: MachineKey) -> str:
         """The token of an attempt: the one it has, or a new one (256 bits of chance)."""

@@ -149,9 +149,7 @@ class VmMachine:
         await self._cancel()
         if self._process is None:
             self._process = await adopt(self.home / "lock")
-        if self._process is not None:
-            self._process.kill()
-            await self._process.ended()
+        await self._kill()
         self._house.attempts.close(self.record.key)
         await self._close_door()
         await asyncio.to_thread(files.remove, self.directory)
@@ -189,9 +187,16 @@ class VmMachine:
 
     async def _stand(self) -> None:
         """Have its process: the one that runs already, or a new one when it never had any."""
-        if self.record.stage is Stage.ENDED:
-            return
         self._process = await adopt(self.home / "lock")
+        if self.record.stage is Stage.ENDED:
+            await self._kill()
+            return
+        if self._process is not None and self._house.attempts.get(self.record.key) is None:
+            await self._kill()
+            await self._end(
+                "what it was told is not on record any more, and so it was ended", Blame.CONTROLLER
+            )
+            return
         if self._process is not None:
             await self._open_door()
             if self.record.stage is not Stage.RUNNING:
@@ -205,6 +210,11 @@ class VmMachine:
         holding = self._spawn(self._boot_or_wait())
         holding.add_done_callback(lambda _: self._house.slots.release())
         await self._start()
+
+    async def _kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            await self._process.ended()
 
     async def _boot_or_wait(self) -> None:
         """Until the node is reached or gone, but not for ever: for so long it counts among those that boot."""

@@ -10,8 +10,10 @@ import os
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from controller.model.errors import NxcError
+from controller.model.record import Unreadable, read
 from controller.testbeds import files, switch
 from controller.testbeds.process import Process, adopt
 
@@ -19,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 FIRST_USER, USERS = 61184, 4336
 """Uids for what runs for deployments: systemd's range of dynamic users (61184 to 65519), which nobody else owns."""
+VERSION = 1
+"""Of the format of a network's record."""
 AGAIN = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
@@ -54,11 +58,16 @@ class Networks:
 
     async def load(self) -> None:
         """Take up what an earlier process left."""
-        for directory, record in files.records(self._state):
-            network = Network(
-                record["deployment"], record["user"], directory, self._directory(record["deployment"])
-            )
-            self._networks[network.deployment] = network
+        for directory, text in files.records(self._state):
+            deployment = directory.name
+            try:
+                user = read(text, VERSION, _user)
+            except Unreadable as error:
+                user = self._user_of(deployment)
+                logger.error("the record of network %s is written anew: %s", deployment, error)
+                files.write_record(directory, _record(deployment, user))
+            network = Network(deployment, user, directory, self._directory(deployment))
+            self._networks[deployment] = network
             try:
                 await self._keep(network)
             except (NxcError, OSError) as error:
@@ -79,7 +88,7 @@ class Networks:
         if network is None:
             user = self._free_user(deployment) if os.geteuid() == 0 else None
             network = Network(deployment, user, self._state / deployment, self._directory(deployment))
-            files.write_record(network.record, {"deployment": deployment, "user": user})
+            files.write_record(network.record, _record(deployment, user))
             self._networks[deployment] = network
         await self._keep(network)
 
@@ -140,11 +149,32 @@ class Networks:
     def _directory(self, deployment: str) -> Path:
         return self._runtime / f"n-{hashlib.sha256(deployment.encode()).hexdigest()[:12]}"
 
+    def _user_of(self, deployment: str) -> int | None:
+        """Who a network belongs to, as its directory tells; a new one where that is gone as well."""
+        if os.geteuid() != 0:
+            return None
+        with contextlib.suppress(OSError):
+            owner = self._directory(deployment).lstat().st_uid
+            if FIRST_USER <= owner < FIRST_USER + USERS:
+                return owner
+        return self._free_user(deployment)
+
     def _free_user(self, deployment: str) -> int:
         """A uid of its own for a deployment, so that one that breaks out of QEMU meets nobody else's files."""
         taken = {network.user for network in self._networks.values()}
         start = int.from_bytes(hashlib.sha256(deployment.encode()).digest()[:4])
         return next(user for i in range(USERS) if (user := FIRST_USER + (start + i) % USERS) not in taken)
+
+
+def _record(deployment: str, user: int | None) -> dict[str, Any]:
+    return {"version": VERSION, "deployment": deployment, "user": user}
+
+
+def _user(record: dict[str, Any]) -> int | None:
+    user = record["user"]
+    if user is not None and not isinstance(user, int):
+        raise Unreadable(f"user {user!r} is no number")
+    return user
 
 
 async def _cancel(task: asyncio.Task[None] | None) -> None:

@@ -19,10 +19,11 @@ from controller.flavours.api import Context
 from controller.flavours.vm_machine import House, VmMachine
 from controller.flavours.vm_network import Networks
 from controller.flavours.vm_plan import Identity, document, plan_machine
-from controller.flavours.vm_record import VmRecord
+from controller.flavours.vm_record import VERSION, VmRecord
 from controller.model.errors import NxcError, TestbedError
 from controller.model.kinds import Key
 from controller.model.machine import Inventory, Machine, MachineKey, Order
+from controller.model.record import Unreadable, read
 from controller.model.testbed import Testbed
 from controller.testbeds import files, initrd
 from controller.testbeds.accelerator import Accelerator, probe
@@ -193,14 +194,24 @@ class VmRamdiskBackend:
             slots=asyncio.Semaphore(at_once(accelerator, os.cpu_count() or 1)),
         )
         await networks.load()
-        for _, value in files.records(self._state / "machines"):
-            record = VmRecord.from_dict(value)
+        for home, text in files.records(self._state / "machines"):
+            record = self._read(home, text)
             self._machines[record.key] = VmMachine(house, record)
         attempts.keep_only(self._machines)
         for machine in self._machines.values():
             machine.begin()
         self._cutter = asyncio.create_task(self._cut_logs())
         return house
+
+    def _read(self, home: Path, text: bytes) -> VmRecord:
+        """A record; of one that cannot be used, its machine's end, so that its node says so and goes on."""
+        node, _, attempt = home.name.rpartition("-")
+        try:
+            return read(text, VERSION, VmRecord.from_dict)
+        except Unreadable as error:
+            logger.error("the record in %s cannot be used, and its machine is ended: %s", home, error)
+            key = MachineKey(self._context.installation, node, int(attempt) if attempt.isdecimal() else 0)
+            return VmRecord.lost(key, str(error), self._context.clock())
 
     def _heard(self, key: MachineKey) -> None:
         machine = self._machines.get(key)

@@ -14,6 +14,9 @@ from controller.model.kinds import NODE, Key
 from controller.model.machine import MachineKey
 from controller.model.manifest import Manifest, RoleSystem
 
+VERSION = 1
+"""Of the format of a machine's record."""
+
 
 class Stage(StrEnum):
     """How far a machine is. STARTING is on record before its process is made, ENDED until it is released."""
@@ -83,6 +86,7 @@ class VmRecord:
         """As its file has it."""
         boots = self.boots
         return {
+            "version": VERSION,
             "key": list(self.key),
             "owner": [self.owner.namespace, self.owner.name],
             "deployment": self.deployment,
@@ -113,8 +117,32 @@ class VmRecord:
         }
 
     @classmethod
+    def lost(cls, key: MachineKey, why: str, now: datetime) -> VmRecord:
+        """In place of a record that cannot be read: a machine that has ended. Nobody knows whose it was."""
+        return cls(
+            key=key,
+            owner=Key(NODE, "", ""),
+            deployment="",
+            digest="",
+            machine="",
+            role="",
+            host="",
+            image="",
+            memory=0,
+            cpus=0,
+            boots=Boots("", (), "", "", (), ()),
+            command_line="",
+            command_line_sha256="",
+            information="",
+            since=now,
+            stage=Stage.ENDED,
+            ended=f"its record cannot be used, and so it was ended: {why}",
+            blame=Blame.CONTROLLER,
+        )
+
+    @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> VmRecord:
-        """Read what `to_dict` wrote."""
+        """Read what `to_dict` wrote, or a version before it."""
         boots = value["boots"]
         installation, node, attempt = value["key"]
         return cls(

@@ -116,6 +116,9 @@ class TestbedReconciler:
                 await limited("dismantle the network", backend.dismantle(network))
 
     async def _ownerless(self, machine: Machine) -> bool:
+        if not machine.owner.name:  # its record was lost
+            nodes = (await self._desk.api.list(NODE)).items
+            return all(node["metadata"].get("uid") != machine.key.node for node in nodes)
         entry = self._desk.store.get(machine.owner)
         if entry is not None and entry.meta.uid == machine.key.node:
             return False

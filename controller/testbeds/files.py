@@ -32,13 +32,13 @@ def write_record(directory: Path, record: Mapping[str, Any]) -> None:
             os.close(descriptor)
 
 
-def records(parent: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Every directory in `parent` with its record; one without was not finished, or is on its way out."""
+def records(parent: Path) -> Iterator[tuple[Path, bytes]]:
+    """Every directory in `parent` with the text of its record; one without was not finished, or is on its way out."""
     if not parent.is_dir():
         return
-    for directory in sorted(parent.iterdir()):
+    for directory in sorted(path for path in parent.iterdir() if path.is_dir()):
         try:
-            yield directory, json.loads((directory / RECORD).read_bytes())
+            yield directory, (directory / RECORD).read_bytes()
         except FileNotFoundError:
             shutil.rmtree(directory, ignore_errors=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from controller.kube.api import Unreachable
 from controller.local.core.api import MERGE_PATCH
@@ -13,6 +14,7 @@ from controller.model.kinds import (
     NODE,
     RESERVATION_FINALIZER,
     TESTBED,
+    Key,
 )
 from tests.scenarios.stage import NAMESPACE_NAME, Script, Stage
 
@@ -99,6 +101,26 @@ def test_a_testbed_goes_only_when_the_last_machine_has_left():
         await stage.until_gone(TESTBED, "local")
         assert stage.world.records() == ()
         assert stage.world.networks() == ()
+
+    perform(story)
+
+
+def test_a_machine_whose_record_was_lost_stays_with_its_node_and_goes_with_it():
+    async def story(stage: Stage) -> None:
+        stage.testbed()
+        stage.composition()
+        stage.deployment(roles=ALONE)
+        await stage.until_ready()
+        (record,) = stage.world.records()
+        nobody = replace(record.order, owner=Key(NODE, "", ""))
+        stage.world._set(replace(record, order=nobody))
+        await asyncio.sleep(200.0)  # several sweeps
+        assert [record.order for record in stage.world.records()] == [nobody]
+        stage.delete(DEPLOYMENT, "web", "Foreground")
+        for kind, name in ((DEPLOYMENT, "web"), (NODE, "web.server")):
+            stage.patch(kind, name, {"metadata": {"finalizers": None}})
+        await asyncio.sleep(200.0)
+        assert stage.world.records() == ()
 
     perform(story)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -182,6 +183,62 @@ async def test_a_new_operator_finds_the_machine_as_it_was(world: World) -> None:
     machine = await world.until(lambda m: m.healthy.ok)
     assert machine.verified.ok
     assert machine.address == "127.0.0.1:2222"
+
+
+def _edit(file: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    value = json.loads(file.read_text())
+    change(value)
+    file.write_text(json.dumps(value))
+
+
+async def test_what_an_earlier_version_wrote_is_taken_up(world: World) -> None:
+    await world.backend.boot(order())
+    await world.until(lambda m: m.healthy.ok)
+    await world.backend.aclose()
+    for file in (world.directory / "state").rglob("*.json"):
+        _edit(file, lambda value: (value.pop("version"), value.pop("refused", None)))
+    world.born()
+    assert (await world.until(lambda m: m.healthy.ok)).verified.ok
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "why"),
+    [
+        ("machines/*/record.json", "{", "its record cannot be used, and so it was ended: it is damaged"),
+        ("machines/*/record.json", '{"version": 99}', "a later version of the operator wrote it"),
+        ("attempts/*.json", '{"version": 99}', "what it was told is not on record any more"),
+    ],
+)
+async def test_a_record_that_cannot_be_used_ends_its_machine_and_nothing_else(
+    world: World, file: str, text: str, why: str
+) -> None:
+    other = MachineKey("inst", "9f9f9f9f-0000-4000-8000-000000000002", 1)
+    for key in (KEY, other):
+        await world.backend.boot(order(node=key.node))
+        await world.until(lambda m: m.healthy.ok, key)
+    pid = world.backend._machines[KEY]._process.pid  # type: ignore[union-attr]
+    await world.backend.aclose()
+    (found,) = [path for path in (world.directory / "state").rglob(file) if KEY.node in str(path)]
+    found.write_text(text)
+    world.born()
+    machine = await world.until(lambda m: m.phase is Phase.GONE)
+    assert why in machine.ended
+    assert machine.blame is Blame.CONTROLLER
+    await asyncio.to_thread(os.waitpid, pid, 0)
+    assert (await world.until(lambda m: m.healthy.ok, other)).verified.ok
+    assert await world.backend.release(other.node, OWNER)
+
+
+async def test_a_network_is_found_again_without_its_record(world: World) -> None:
+    await world.backend.boot(order())
+    await world.until(lambda m: m.healthy.ok)
+    await world.backend.aclose()
+    (record,) = (world.directory / "state").rglob("networks/*/record.json")
+    record.write_text("{")
+    world.born()
+    assert (await world.until(lambda m: m.healthy.ok)).verified.ok
+    assert (await world.backend.inventory()).networks == (DEPLOYMENT,)
+    assert json.loads(record.read_text())["deployment"] == DEPLOYMENT
 
 
 async def test_a_machine_that_ended_unseen_is_gone_and_not_booted_again(world: World) -> None:
