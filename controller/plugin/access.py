@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from controller.driver.target import Identity, Target, target_of
 from controller.kube.api import Api, Forbidden, NotFound
 from controller.model.composition import Composition
 from controller.model.deployment import Deployment
@@ -15,8 +16,6 @@ from controller.model.errors import TestbedError, UserError
 from controller.model.kinds import COMPOSITION, DEPLOYMENT, NODE, SECRET, TESTBED
 from controller.model.names import natural, secret_name
 from controller.model.node import Node
-from controller.plugin.keyring import Identity
-from controller.plugin.target import Target, target_of
 
 PRIVATE_KEY = "ssh-privatekey"
 """Field of a Secret of type `kubernetes.io/ssh-auth`."""

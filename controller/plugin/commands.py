@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from controller.driver.target import Identity, Target, target_of
 from controller.kube.client import Client
 from controller.kube.config import default_namespace, load
 from controller.model.deployment import Deployment
@@ -18,8 +19,7 @@ from controller.model.errors import TestbedError, UserError
 from controller.plugin import keyring, openssh, templates
 from controller.plugin import logs as said
 from controller.plugin.access import Access
-from controller.plugin.keyring import Identity
-from controller.plugin.target import Target, choose, target_of
+from controller.plugin.choice import choose
 
 Work = Callable[[argparse.Namespace], Coroutine[Any, Any, int]]
 Run = Callable[[argparse.Namespace], int]
@@ -189,7 +189,7 @@ def init(args: argparse.Namespace) -> int:
 
 def test(args: argparse.Namespace) -> int:
     """`test NXD`. 0: passed; 1: the script failed; 2: it could not be run to its end."""
-    from controller.plugin.driver.test import test as run_test
+    from controller.plugin.test import test as run_test
 
     return run_test(args)
 

@@ -14,10 +14,10 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from controller.driver.target import Identity, Target
 from controller.model.errors import NxcError, UserError
 from controller.plugin import openssh
-from controller.plugin.keyring import Identity, temporary
-from controller.plugin.target import Target
+from controller.plugin.keyring import temporary
 
 PANES = 9
 """In one window; further nodes get further windows."""

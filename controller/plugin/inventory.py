@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from controller.plugin.target import Target
+from controller.driver.target import Target
 
 FORMATS = ("ansible", "enoslib")
 

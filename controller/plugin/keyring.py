@@ -10,20 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from controller.driver.target import Identity, Target
 from controller.model.errors import UserError
 from controller.plugin import openssh
-from controller.plugin.target import Target
 
 KEY, KNOWN_HOSTS, CONFIG = "key", "known_hosts", "config"
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who logs in: `user`, by the deployment's private key (`key`, OpenSSH's PEM) or by a key file of their own."""
-
-    user: str
-    key: str = ""
-    file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

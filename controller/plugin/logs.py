@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from controller.driver.target import why_not
+from controller.driver.terminal import printable
 from controller.model.composition import Composition, Image, ImageState
 from controller.model.conditions import Condition
 from controller.model.deployment import Deployment
 from controller.model.node import Node
-from controller.plugin.target import why_not
-from controller.plugin.terminal import printable
 
 
 def build(composition: Composition, deployment: Deployment) -> str:

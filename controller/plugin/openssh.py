@@ -10,10 +10,9 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from controller.driver.target import Target, checked_via
 from controller.model.errors import UserError
-from controller.plugin.target import Target
 
-_VIA = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@:\[\]-]*|ssh://[A-Za-z0-9_][A-Za-z0-9_.@:\[\]-]*")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
 
 
@@ -53,15 +52,6 @@ def config(targets: Sequence[Target], *, user: str, identity: Path, hosts_file: 
 def command(config_file: Path, host: str, arguments: Sequence[str] = ()) -> list[str]:
     """ssh to a host of a configuration, and of nothing else that the user or the system configured."""
     return ["ssh", "-F", str(config_file), host, *arguments]
-
-
-def checked_via(via: str) -> str:
-    """A host to jump over, as ssh takes it. Raises `UserError`."""
-    if _VIA.fullmatch(via) is None:
-        raise UserError(
-            "BadVia", f"--via: {via!r} is not a host as ssh takes it, such as me@login.example.org"
-        )
-    return via
 
 
 def checked_user(user: str) -> str:

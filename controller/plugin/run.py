@@ -7,11 +7,10 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from controller.driver.session import Session
+from controller.driver.target import Identity, Target
+from controller.driver.terminal import printable
 from controller.model.errors import NxcError
-from controller.plugin.keyring import Identity
-from controller.plugin.session import Session
-from controller.plugin.target import Target
-from controller.plugin.terminal import printable
 
 FAILED, TOO_LONG = 255, 124
 """Exit statuses of ours, as ssh(1) and timeout(1) have them: no session; not done in time."""

@@ -10,9 +10,8 @@ from typing import Any
 
 import asyncssh
 
+from controller.driver.target import Identity, Target
 from controller.model.node import Node, NodeSpec
-from controller.plugin.keyring import Identity
-from controller.plugin.target import Target
 from tests.unit.plan.make import node
 
 Answer = Callable[[str], tuple[int, str, str] | None]

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from controller.driver.target import Target
 from controller.kube.api import Forbidden, Listing, NotFound
 from controller.model.errors import NxcError
 from controller.model.kinds import Kind
 from controller.plugin.access import Access
-from controller.plugin.driver.test import _script
-from controller.plugin.target import Target
+from controller.plugin.test import _script
 from tests.unit.plan.make import deployment
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import yaml
 
+from controller.driver.target import Target
 from controller.plugin.inventory import ansible, enoslib
-from controller.plugin.target import Target
 
 NODES = [
     Target("lab", "web", "web-server", "server", "127.0.0.1", 2201, "ssh-ed25519 A"),

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from controller.driver.target import Identity, Target
 from controller.model.errors import UserError
 from controller.plugin import keyring, openssh
-from controller.plugin.keyring import Identity
-from controller.plugin.target import Target
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIlbXsoexQqYcSuZQx7IBBYMEzDGsPvEiBcOxHbnQmHz"
 SERVER = Target("lab", "web", "server", "server", "127.0.0.1", 2201, KEY, ("server1",))

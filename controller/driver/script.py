@@ -14,11 +14,11 @@ from types import TracebackType
 from typing import Any
 from unittest import TestCase
 
+from controller.driver.faults import NodeFailed, NoSuchMethod, NotSupported, ScriptFailed, TimeIsUp
+from controller.driver.journal import Journal
+from controller.driver.machine import Machine, retry
+from controller.driver.polling import polling_condition
 from controller.model.errors import Blame
-from controller.plugin.driver.faults import NodeFailed, NoSuchMethod, NotSupported, ScriptFailed, TimeIsUp
-from controller.plugin.driver.journal import Journal
-from controller.plugin.driver.machine import Machine, retry
-from controller.plugin.driver.polling import polling_condition
 
 NAME = "<testScript>"
 """What tracebacks call the script."""
@@ -34,13 +34,22 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The verdict, with what a person needs: `line` is the script's, from 1; 0 where none is known."""
+    """The verdict, with what a person needs: `line` is the script's, from 1; 0 where none is known.
+
+    `broken_by`: whose fault it is that a test could not be run, where that is known.
+    """
 
     verdict: Verdict
     message: str = ""
     fault: str = ""
     line: int = 0
     output: str = ""
+    broken_by: Blame | None = None
+
+    @property
+    def blame(self) -> Blame | None:
+        """Whose fault it is; `None` where it passed, and where nobody knows."""
+        return Blame.USER if self.verdict is Verdict.FAILED else self.broken_by
 
 
 def symbols(
@@ -163,7 +172,8 @@ def judge(error: Exception, journal: Journal) -> Result:
         case ScriptFailed():
             return Result(Verdict.FAILED, str(error), COMPOSITION, line, error.output)
         case NodeFailed():
-            return Result(Verdict.BROKEN, str(error), _BY_BLAME[error.blame], line)
+            fault = _BY_BLAME[error.blame]
+            return Result(Verdict.BROKEN, str(error), fault, line, broken_by=error.blame)
         case AssertionError():
             why = str(error) or "an assertion does not hold"
             return Result(Verdict.FAILED, why, COMPOSITION, line)
@@ -174,8 +184,9 @@ def judge(error: Exception, journal: Journal) -> Result:
     return Result(
         Verdict.BROKEN,
         f"{told}\n{where}",
-        "that of kubectl nxc: this is a bug of ours, please report it",
+        "ours: this is a bug of the test driver, please report it",
         line,
+        broken_by=Blame.CONTROLLER,
     )
 
 

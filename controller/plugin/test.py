@@ -3,43 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from controller.driver import script as scripts
+from controller.driver.background import Background
+from controller.driver.course import Subject, limit, run
+from controller.driver.fleet import NodeFleet
+from controller.driver.journal import Journal
+from controller.driver.script import Verdict
+from controller.driver.target import target_of
 from controller.model.composition import ImageState
 from controller.model.deployment import Deployment
-from controller.model.errors import NxcError, TestbedError, UserError
-from controller.model.node import Node
+from controller.model.errors import TestbedError, UserError
 from controller.plugin import openssh
 from controller.plugin.access import Access
 from controller.plugin.commands import reach
-from controller.plugin.driver import script as scripts
-from controller.plugin.driver.background import Background
-from controller.plugin.driver.faults import NodeFailed, TimeIsUp
-from controller.plugin.driver.fleet import ApiFleet, Fleet
-from controller.plugin.driver.journal import Journal
-from controller.plugin.driver.link import Link
-from controller.plugin.driver.machine import Machine
-from controller.plugin.driver.script import Result, Verdict
-from controller.plugin.keyring import Identity
-from controller.plugin.target import target_of
 
 EXIT = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.BROKEN: 2}
-CLOSE_LIMIT = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What a test is about: the nodes, by role and host, and the way to log in to them."""
-
-    nodes: Sequence[Node]
-    fleet: Fleet
-    identity: Identity
-    via: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,57 +46,12 @@ def test(args: argparse.Namespace) -> int:
                 return 0
             print(f"testing {gathered.about}", flush=True)
             journal = Journal(lambda line: print(line, flush=True), quiet=args.quiet)
-            with _limit(args.timeout):
+            with limit(args.timeout):
                 result = run(subject, text, background, journal, args.output)
         finally:
             background.call(gathered.held.aclose())
     print(scripts.report(result, text, journal), flush=True)
     return EXIT[result.verdict]
-
-
-def run(subject: Subject, text: str, background: Background, journal: Journal, output: Path) -> Result:
-    """Run a script against nodes; whatever happens, the sessions are closed."""
-    links = [
-        Link(node.spec.host, subject.fleet, subject.identity, subject.via, journal.log)
-        for node in subject.nodes
-    ]
-    machines = [Machine(link, background, journal, output) for link in links]
-
-    def start_all() -> None:
-        with journal.step("waiting for all nodes to answer"):
-            for machine in machines:
-                machine.start()
-            background.call(_all(links))
-
-    described = [
-        (machine, node.spec.role, node.spec.aliases)
-        for machine, node in zip(machines, subject.nodes, strict=True)
-    ]
-    names = scripts.symbols(described, journal, start_all=start_all)
-    try:
-        return scripts.run(text, names, journal)
-    except TimeIsUp as error:
-        return scripts.judge(error, journal)
-    finally:
-        with suppress(TimeoutError):
-            background.call(_close(links))
-
-
-async def _all(links: Sequence[Link]) -> None:
-    """All at once; the first that fails is told."""
-    done = await asyncio.gather(*(link.session() for link in links), return_exceptions=True)
-    for outcome in done:
-        if isinstance(outcome, NodeFailed):
-            raise outcome
-        if isinstance(outcome, NxcError):
-            raise NodeFailed("a node", outcome.message, blame=outcome.blame)
-        if isinstance(outcome, BaseException):
-            raise outcome
-
-
-async def _close(links: Sequence[Link]) -> None:
-    async with asyncio.timeout(CLOSE_LIMIT):
-        await asyncio.gather(*(link.aclose() for link in links))
 
 
 async def _gather(args: argparse.Namespace) -> Gathered:
@@ -135,7 +73,7 @@ async def _gather(args: argparse.Namespace) -> Gathered:
                 known.append(target_of(node))
         await access.look_around(deployment, known, via=args.via)
         about = f"nxd/{args.deployment} ({deployment.flavour}, {len(nodes)} nodes) with {origin}"
-        subject = Subject(nodes, ApiFleet(access, args.deployment), identity, args.via)
+        subject = Subject(nodes, NodeFleet(partial(access.node, args.deployment)), identity, args.via)
         return Gathered(subject, text, about, stack.pop_all())
 
 
@@ -178,20 +116,3 @@ def _read(file: Path) -> str:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError("NoScript", f"--script: {file} cannot be read: {error}") from None
-
-
-@contextmanager
-def _limit(seconds: float) -> Iterator[None]:
-    """Ends the script, wherever it is, once its time is up."""
-
-    def ring(signum: int, frame: object) -> None:
-        del signum, frame
-        raise TimeIsUp(f"the test took longer than {seconds:g} s")
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

@@ -11,13 +11,13 @@ from textwrap import dedent
 
 import pytest
 
+from controller.driver.background import Background
+from controller.driver.course import Subject, run
+from controller.driver.fleet import Diagnosis
+from controller.driver.journal import Journal
+from controller.driver.script import Result, Verdict, report
+from controller.driver.target import Target
 from controller.model.errors import Blame
-from controller.plugin.driver.background import Background
-from controller.plugin.driver.fleet import Diagnosis
-from controller.plugin.driver.journal import Journal
-from controller.plugin.driver.script import Result, Verdict, report
-from controller.plugin.driver.test import Subject, run
-from controller.plugin.target import Target
 from tests.unit.plugin import stand_in
 
 

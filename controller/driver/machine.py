@@ -15,12 +15,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from controller.driver.background import Background
+from controller.driver.faults import NodeFailed, NoSuchMethod, NotSupported, ScriptFailed
+from controller.driver.journal import Journal
+from controller.driver.link import Link
+from controller.driver.session import Outcome, Session
 from controller.model.errors import NxcError, UserError
-from controller.plugin.driver.background import Background
-from controller.plugin.driver.faults import NodeFailed, NoSuchMethod, NotSupported, ScriptFailed
-from controller.plugin.driver.journal import Journal
-from controller.plugin.driver.link import Link
-from controller.plugin.session import Outcome, Session
 
 Result = TypeVar("Result")
 PATIENCE = 900

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Protocol
 
-from controller.plugin.driver.faults import ScriptFailed
+from controller.driver.faults import ScriptFailed
 
 
 class Checked(Protocol):
@@ -40,7 +40,7 @@ class Condition:
 
     def wait(self, timeout: float = 900) -> None:
         """Wait until it holds."""
-        from controller.plugin.driver.machine import retry
+        from controller.driver.machine import retry
 
         def holds(_: bool) -> bool:
             self._due = 0.0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from controller.plugin.terminal import printable
+from controller.driver.terminal import printable
 
 TAIL = 20
 """Lines of a node's error output that are kept for the report of a failure."""

@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 import shlex
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,8 @@ from typing import Any
 
 import asyncssh
 
+from controller.driver.target import Identity, Target, checked_via
 from controller.model.errors import TestbedError, UserError
-from controller.plugin import openssh
-from controller.plugin.keyring import Identity
-from controller.plugin.target import Target
 
 asyncssh.set_log_level(logging.WARNING)
 CONNECT_LIMIT = 20.0
@@ -56,16 +55,13 @@ class Session:
         Raises `UserError` `LoginRefused` or `BadKey`, and `TestbedError` `HostKeyChanged` or `NotAnswering`.
         """
         key = _key(identity)
-        tunnel = (
-            ["ssh", "-W", f"[{target.address}]:{target.port}", "--", openssh.checked_via(via)]
-            if via
-            else None
-        )
+        tunnel = ["ssh", "-W", f"[{target.address}]:{target.port}", "--", checked_via(via)] if via else None
         try:
             async with asyncio.timeout(CONNECT_LIMIT):
                 connection = await asyncssh.connect(
                     target.address,
                     target.port,
+                    sock=await _by_socket(target.socket) if target.socket else None,
                     username=identity.user,
                     known_hosts=([asyncssh.import_public_key(target.host_key)], [], []),
                     client_keys=[key],
@@ -304,6 +300,18 @@ def _key(identity: Identity) -> asyncssh.SSHKey:
     except (OSError, asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
         name = identity.file or "the deployment's Secret"
         raise UserError("BadKey", f"the private key in {name} cannot be used: {error}") from None
+
+
+async def _by_socket(path: str) -> socket.socket:
+    """A connection to a UNIX socket. OSError: nobody is there."""
+    made = socket.socket(socket.AF_UNIX)
+    made.setblocking(False)
+    try:
+        await asyncio.get_running_loop().sock_connect(made, path)
+    except BaseException:
+        made.close()
+        raise
+    return made
 
 
 def _why(error: Exception, target: Target) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 import asyncssh
 import pytest
 
+from controller.driver.session import REFUSED_PAUSES, Session
 from controller.model.errors import TestbedError
-from controller.plugin.session import REFUSED_PAUSES, Session
 from tests.unit.plugin.stand_in import nodes
 
 

@@ -1,18 +1,16 @@
-"""The nodes as the API server shows them: where each answers now, and why one broke."""
+"""The nodes as their objects show them: where each answers now, and why one broke."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from controller.kube.api import ApiError
+from controller.driver.faults import NodeFailed
+from controller.driver.target import Target, boot_of, target_of, why_not
 from controller.model.errors import Blame, NxcError
 from controller.model.node import Node
-from controller.plugin.access import Access
-from controller.plugin.driver.faults import NodeFailed
-from controller.plugin.target import Target, boot_of, target_of, why_not
 
 LOOK_EVERY = 0.5
 BOOT_LIMIT = 900.0
@@ -43,11 +41,10 @@ class Fleet(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ApiFleet:
-    """By the DeployedNodes of a deployment."""
+class NodeFleet:
+    """By DeployedNodes. `look` gives that of a host as it stands; raises `NxcError` where nobody can be asked."""
 
-    access: Access
-    deployment: str
+    look: Callable[[str], Awaitable[Node | None]]
 
     async def find(self, host: str, *, not_boot: str, tell: Callable[[str], None]) -> Target:
         """See `Fleet.find`."""
@@ -88,9 +85,9 @@ class ApiFleet:
         deadline = asyncio.get_running_loop().time() + NOTICE_LIMIT
         while True:
             try:
-                node = await self.access.node(self.deployment, target.host)
-            except ApiError as error:
-                return Diagnosis(f"and the API server cannot be asked why: {error.message}", Blame.CONTROLLER)
+                node = await self.look(target.host)
+            except NxcError as error:
+                return Diagnosis(f"and nobody can be asked why: {error.message}", Blame.CONTROLLER)
             if node is None:
                 return Diagnosis("its DeployedNode was deleted", Blame.USER)
             if node.meta.deleting:
@@ -116,6 +113,6 @@ class ApiFleet:
 
     async def _node(self, host: str) -> Node | None:
         try:
-            return await self.access.node(self.deployment, host)
-        except ApiError as error:
+            return await self.look(host)
+        except NxcError as error:
             raise NodeFailed(host, f"cannot be looked up: {error.message}", blame=Blame.CONTROLLER) from None

@@ -7,12 +7,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from controller.driver.faults import NodeFailed
+from controller.driver.fleet import Fleet
+from controller.driver.session import Session
+from controller.driver.target import Identity, Target
 from controller.model.errors import NxcError, TestbedError
-from controller.plugin.driver.faults import NodeFailed
-from controller.plugin.driver.fleet import Fleet
-from controller.plugin.keyring import Identity
-from controller.plugin.session import Session
-from controller.plugin.target import Target
 
 Result = TypeVar("Result")
 PAUSE = 1.0

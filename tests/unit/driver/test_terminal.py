@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from controller.plugin.terminal import printable
+from controller.driver.terminal import printable
 
 
 @pytest.mark.parametrize(
