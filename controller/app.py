@@ -24,6 +24,7 @@ from controller.reconcile.briefings import DeploymentBriefings
 from controller.reconcile.composition import CompositionReconciler, images_in_use
 from controller.reconcile.deployment import DeploymentReconciler
 from controller.reconcile.desk import Desk
+from controller.reconcile.key_pairs import KeyPairs
 from controller.reconcile.ledgers import Ledgers
 from controller.reconcile.node import NodeReconciler
 from controller.reconcile.testbed import TestbedReconciler
@@ -133,6 +134,7 @@ class Operator:
                 installation=installation,
                 wake=queue.add_after,
             )
+            key_pairs = KeyPairs(desk)
             builders = self._make_builders(stack, queue)
             backends = Backends(
                 self._flavours,
@@ -143,7 +145,7 @@ class Operator:
                 clock=self._clock,
                 state=self._settings.state or self._settings.build.state.parent,
                 images=Images(builders.values()),
-                briefings=DeploymentBriefings(desk),
+                briefings=DeploymentBriefings(desk, key_pairs),
             )
             stack.push_async_callback(backends.aclose)
             ledgers = Ledgers(self.feed.store, queue.add_after)
@@ -152,7 +154,7 @@ class Operator:
                 self.feed.store,
                 {
                     COMPOSITION: CompositionReconciler(desk, builders, self._settings.build.package_source),
-                    DEPLOYMENT: DeploymentReconciler(desk, backends, ledgers),
+                    DEPLOYMENT: DeploymentReconciler(desk, backends, ledgers, key_pairs),
                     NODE: NodeReconciler(desk, backends),
                     TESTBED: TestbedReconciler(desk, backends, ledgers),
                 },

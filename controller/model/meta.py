@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from controller.model.kinds import REQUESTED_AT
+from controller.model.kinds import REQUESTED_AT, Kind
 from controller.model.quantity import parse_time
 
 Object = Mapping[str, Any]
@@ -53,6 +53,17 @@ class Meta:
     def owned_by(self, uid: str) -> bool:
         """Whether the object with this uid is an owner."""
         return any(owner.uid == uid for owner in self.owners)
+
+    def owner_reference(self, kind: Kind) -> dict[str, Any]:
+        """What an object of which this one, of that kind, is the controller has in `metadata.ownerReferences`."""
+        return {
+            "apiVersion": kind.api_version,
+            "kind": kind.kind,
+            "name": self.name,
+            "uid": self.uid,
+            "controller": True,
+            "blockOwnerDeletion": True,
+        }
 
     @classmethod
     def of(cls, obj: Object) -> Meta:

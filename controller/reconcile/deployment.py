@@ -9,6 +9,7 @@ from controller.kube.api import AlreadyExists, Conflict, NotFound
 from controller.model.deployment import Deployment
 from controller.model.errors import Blame, NxcError
 from controller.model.kinds import (
+    DEPLOYMENT,
     DEPLOYMENT_LABEL,
     IN_USE_FINALIZER,
     MACHINE_FINALIZER,
@@ -32,6 +33,7 @@ from controller.plan.testbed import Refusal, choose
 from controller.plan.wish import DeploymentWorld, Wish, lapsed, wish
 from controller.reconcile.backends import Backends, limited
 from controller.reconcile.desk import Desk
+from controller.reconcile.key_pairs import KeyPairs
 from controller.reconcile.ledgers import Ledgers
 from controller.runtime.store import Entry
 
@@ -42,8 +44,8 @@ AT_ONCE = 10
 class DeploymentReconciler:
     """Brings one Deployment and its nodes together."""
 
-    def __init__(self, desk: Desk, backends: Backends, ledgers: Ledgers) -> None:
-        self._desk, self._backends, self._ledgers = desk, backends, ledgers
+    def __init__(self, desk: Desk, backends: Backends, ledgers: Ledgers, key_pairs: KeyPairs) -> None:
+        self._desk, self._backends, self._ledgers, self._key_pairs = desk, backends, ledgers, key_pairs
 
     async def reconcile(self, key: Key) -> float | None:
         """See `controller.runtime.loop.Reconciler`."""
@@ -52,7 +54,10 @@ class DeploymentReconciler:
         if entry is None:
             desk.problems.pop(key, None)
             desk.information.pop(key, None)
-            self._ledgers.hold_orphans(key, desk.store.nodes_of(key))
+            orphans = desk.store.nodes_of(key)
+            self._ledgers.hold_orphans(key, orphans)
+            if not orphans:
+                self._key_pairs.forget(key)
             return None
         if not isinstance(entry.parsed, Deployment):
             return None
@@ -81,6 +86,7 @@ class DeploymentReconciler:
             desk.recorder.record(key, entry.meta.uid, notice.reason, notice.message, warning=notice.warning)
         try:
             await self._act(key, world, planned)
+            await self._key_pairs.keep(key)
         except NxcError as error:
             desk.problems[key] = error
             raise
@@ -204,7 +210,7 @@ class DeploymentReconciler:
                     # As Kubernetes' own controllers: nobody adopts who may be on his way out already.
                     if not await desk.fresh(key, deployment.meta.uid):
                         raise Conflict(409, "Conflict", f"{key} is being deleted and adopts nobody")
-                    patch["metadata"]["ownerReferences"] = [_owner(deployment.meta)]
+                    patch["metadata"]["ownerReferences"] = [deployment.meta.owner_reference(DEPLOYMENT)]
                 await self._desk.patch(Key(NODE, key.namespace, node.meta.name), patch)
                 desk.wake(Key(NODE, key.namespace, node.meta.name), 0)
             case plan.DeleteNode(node):
@@ -254,7 +260,7 @@ class DeploymentReconciler:
                     ROLE_LABEL: spec.role,
                     NETWORK_LABEL: deployment.meta.uid,
                 },
-                "ownerReferences": [_owner(deployment.meta)],
+                "ownerReferences": [deployment.meta.owner_reference(DEPLOYMENT)],
                 "finalizers": [MACHINE_FINALIZER],
             },
             "spec": spec.to_dict(),
@@ -281,14 +287,3 @@ class DeploymentReconciler:
             raise NxcError(
                 "Dismantling", "the network of the deployment is not gone yet", blame=Blame.TESTBED
             )
-
-
-def _owner(meta: Meta) -> dict[str, Any]:
-    return {
-        "apiVersion": TESTBED.api_version,
-        "kind": "Deployment",
-        "name": meta.name,
-        "uid": meta.uid,
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
