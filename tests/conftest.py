@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -20,6 +20,29 @@ hypothesis.settings.register_profile(
     "nxc", deadline=None, print_blob=True, derandomize=bool(os.environ.get("CI"))
 )
 hypothesis.settings.load_profile("nxc")
+
+
+MACHINES = "tests/system/"
+"""Tests that boot machines: two at a time are what a small host carries, so one worker has them all, and first."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Deals whole files out to the workers of `make test`, in the order of the collection."""
+    from xdist.scheduler import LoadFileScheduling  # late: it is not needed for `pytest -p no:xdist`
+
+    class Dealer(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return MACHINES if nodeid.startswith(MACHINES) else str(super()._split_scope(nodeid))
+
+    config.option.loadscopereorder = False
+    return Dealer(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Among several workers what takes longest begins first; alone, the quick tests may fail early."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: not item.nodeid.startswith(MACHINES))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
