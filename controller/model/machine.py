@@ -64,9 +64,10 @@ UNSEEN = Signal()
 class Machine:
     """One machine as it stands in the world.
 
-    `host_key` is the SSH host key that it reported; `information` is the digest of the deployment information
-    it holds; both are empty before. `ended` says why a GONE machine is gone; `evidence` is the tail of its
-    console; `since` is when the backend took the order.
+    `address` is where its SSH server answers (see `controller.model.address`); `host_key` is the SSH host key
+    that it reported; `information` is the digest of the deployment information it holds; all are empty before.
+    `ended` says why a GONE machine is gone; `evidence` is the tail of its console; `since` is when the backend
+    took the order.
     """
 
     key: MachineKey
