@@ -9,14 +9,14 @@ from controller.model.errors import TestbedError
 
 SSH_PORT = 22
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+_BRACKETS = re.compile(r"\[([^\]]*)\](?::(.+))?")
 
 
 def parted(address: str) -> tuple[str, int]:
     """`ADDRESS`, `ADDRESS:PORT` or `[ADDRESS]:PORT`. Raises `TestbedError` for anything else."""
     host, port = address, str(SSH_PORT)
-    if address.startswith("["):
-        host, _, rest = address[1:].partition("]")
-        port = rest.removeprefix(":") or port
+    if bracketed := _BRACKETS.fullmatch(address):
+        host, port = bracketed[1], bracketed[2] or port
     elif address.count(":") == 1:
         host, _, port = address.partition(":")
     good = _is_address(host) or _HOST.fullmatch(host) is not None
