@@ -136,6 +136,12 @@ class Attempts:
         """An attempt that is open."""
         return self._by_key.get(key)
 
+    def again(self, key: MachineKey) -> None:
+        """Its machine starts again: it finds its document, and what it says of itself it has not said yet."""
+        known = self._by_key.get(key)
+        if known is not None:
+            self._keep(replace(known, fetched=False, report=None, refused=""))
+
     def keep_only(self, keys: Collection[MachineKey]) -> None:
         """Close those of machines that are not on record: their order was never taken."""
         for key in [key for key in self._by_key if key not in keys]:

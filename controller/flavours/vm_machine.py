@@ -16,7 +16,7 @@ from controller.boot.report import judge
 from controller.boot.server import Listener
 from controller.flavours.api import BuiltImage, Context
 from controller.flavours.vm_network import Networks
-from controller.flavours.vm_plan import last_words, management_card, network_card
+from controller.flavours.vm_plan import End, last_words, management_card, network_card, started_again
 from controller.flavours.vm_record import Stage, VmRecord
 from controller.flavours.watch import Target, Watch
 from controller.model.errors import Blame, NxcError, TestbedError
@@ -170,20 +170,23 @@ class VmMachine:
     # ------------------------------------------------------------ its life
 
     async def _live(self) -> None:
-        try:
-            await self._stand()
-        except (NxcError, OSError) as error:
-            blame = error.blame if isinstance(error, NxcError) else Blame.TESTBED
-            await self._end(f"it could not be started: {error}", blame)
-            return
-        if self.record.stage is Stage.ENDED:
-            self._house.attempts.close(self.record.key)
-            return
-        process = self._process
-        assert process is not None
-        self._spawn(self._settle_in())
-        await process.ended()
-        await self._ended(process.status)
+        """From its start to its end: again and again, where it restarts itself."""
+        while True:
+            try:
+                await self._stand()
+            except (NxcError, OSError) as error:
+                blame = error.blame if isinstance(error, NxcError) else Blame.TESTBED
+                await self._end(End(f"it could not be started: {error}", blame))
+                return
+            if self.record.stage is Stage.ENDED or self._releasing:
+                self._house.attempts.close(self.record.key)
+                return
+            process = self._process
+            assert process is not None
+            self._spawn(self._settle_in())
+            await process.ended()
+            if not await self._starts_again(process.status):
+                return
 
     async def _stand(self) -> None:
         """Have its process: the one that runs already, or a new one when it never had any."""
@@ -193,9 +196,8 @@ class VmMachine:
             return
         if self._process is not None and self._house.attempts.get(self.record.key) is None:
             await self._kill()
-            await self._end(
-                "what it was told is not on record any more, and so it was ended", Blame.CONTROLLER
-            )
+            why = "what it was told is not on record any more, and so it was ended"
+            await self._end(End(why, Blame.CONTROLLER))
             return
         if self._process is not None:
             await self._open_door()
@@ -203,8 +205,8 @@ class VmMachine:
                 await self._write(replace(self.record, stage=Stage.RUNNING))
             return
         ran = (self.directory / qemu.CONSOLE_LOG).exists()
-        if self.record.stage is Stage.RUNNING or (self.record.stage is Stage.STARTING and ran):
-            await self._ended(None)
+        over = self.record.stage is Stage.RUNNING or (self.record.stage is Stage.STARTING and ran)
+        if over and not await self._starts_again(None):
             return
         await self._house.slots.acquire()
         holding = self._spawn(self._boot_or_wait())
@@ -312,12 +314,37 @@ class VmMachine:
             self._reached.set()
         self._wake()
 
-    async def _ended(self, status: int | None) -> None:
-        text = console.tail(self.directory / qemu.CONSOLE_LOG)
-        why, blame = last_words(text, console.tail(self.directory / EMULATOR_LOG), status)
-        await self._end(why, blame)
+    async def _starts_again(self, status: int | None) -> bool:
+        """After the end of its process: whether it is to be started again, because its system asked for that.
 
-    async def _end(self, why: str, blame: Blame) -> None:
+        The node that comes up has the same attempt, token and document, and a host key of its own.
+        """
+        text = console.tail(self.directory / qemu.CONSOLE_LOG)
+        end = last_words(text, console.tail(self.directory / EMULATOR_LOG), status)
+        attempt = self._house.attempts.get(self.record.key)
+        if not end.restart or attempt is None or self._releasing:
+            await self._end(end)
+            return False
+        next_ = started_again(
+            self.record,
+            attempt.information,
+            reported=attempt.report is not None,
+            now=self._house.context.clock(),
+        )
+        if isinstance(next_, End):
+            await self._end(next_)
+            return False
+        logger.info("machine %s restarted itself and is started again", self.record.key)
+        await self._cancel(but=asyncio.current_task())
+        await self._close_door()
+        self._process = self._port = self._watch = None
+        self._reached = asyncio.Event()
+        self._house.attempts.again(self.record.key)
+        await self._write(next_)
+        self._wake()
+        return True
+
+    async def _end(self, end: End) -> None:
         """Put its end on record; its token opens nothing any more."""
         if self._releasing:
             return
@@ -325,7 +352,9 @@ class VmMachine:
             self.directory / EMULATOR_LOG
         )
         self._house.attempts.close(self.record.key)
-        await self._write(replace(self.record, stage=Stage.ENDED, ended=why, blame=blame, evidence=evidence))
+        await self._write(
+            replace(self.record, stage=Stage.ENDED, ended=end.why, blame=end.blame, evidence=evidence)
+        )
         self._reached.set()
         self._wake()
         await self._cancel(but=asyncio.current_task())

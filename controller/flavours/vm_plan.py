@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from controller.boot.document import Document, Interface, Neighbour
 from controller.boot.parameters import command_line
 from controller.flavours.api import Briefing
-from controller.flavours.vm_record import Boots, VmRecord
+from controller.flavours.vm_record import Boots, Stage, VmRecord
 from controller.model.errors import Blame, TestbedError, UserError
 from controller.model.machine import Order
 from controller.model.manifest import Manifest
@@ -18,7 +18,11 @@ HIGHEST = 0xFFFD
 """The last number of a machine that has an address in 10.1.0.0/16."""
 NETWORK_PREFIX = 16
 PANIC = "panic=-1"
-"""A kernel that panics restarts at once, which ends the machine (-no-reboot), and so is noticed."""
+"""A kernel that panics restarts at once, which ends QEMU (-no-reboot), and so is noticed."""
+RESTARTS, RESTARTS_WITHIN = 10, timedelta(minutes=10)
+"""How often a machine may restart itself in a while; more is a loop."""
+UNREACHED = 3
+"""How often in a row before it has reported anything."""
 
 
 def number_of(machine: str) -> int:
@@ -125,20 +129,54 @@ def plan_machine(
     )
 
 
-def last_words(console: str, emulator: str, status: int | None) -> tuple[str, Blame]:
-    """Why a machine ended by itself, and who can mend that, from its console and QEMU's own log."""
-    for line in reversed(console.splitlines()):
-        if "Out of memory" in line or "System is deadlocked on memory" in line or "write error" in line:
-            return f"its memory is too small: {line.strip()[-300:]}", Blame.USER
-        if "Kernel panic" in line:
-            return f"its kernel panicked: {line.partition('Kernel panic')[2].strip(' -')[:300]}", Blame.USER
-    said = emulator.strip().splitlines()[-1:] or [""]
+@dataclass(frozen=True, slots=True)
+class End:
+    """Why a machine ended, and who can mend that. `restart`: its system asked to be started again."""
+
+    why: str
+    blame: Blame
+    restart: bool = False
+
+
+def last_words(console: str, emulator: str, status: int | None) -> End:
+    """Why a machine ended by itself, from its console and QEMU's own log.
+
+    `reboot: …` is what the kernel says at the highest level before it obeys reboot(2) (kernel/reboot.c); a panic
+    restarts without that. `status`: QEMU's, where it was our child.
+    """
     if status is not None and status < 0:
-        return f"QEMU was ended by signal {-status}", Blame.TESTBED
+        return End(f"QEMU was ended by signal {-status}", Blame.TESTBED)
+    for line in reversed(console.splitlines()):
+        if "reboot: Restarting system" in line:
+            return End("the machine restarted itself", Blame.USER, restart=not status)
+        if "reboot: Power down" in line:
+            return End("the machine shut down by itself", Blame.USER)
+        if "Out of memory" in line or "System is deadlocked on memory" in line or "write error" in line:
+            return End(f"its memory is too small: {line.strip()[-300:]}", Blame.USER)
+        if "Kernel panic" in line:
+            return End(
+                f"its kernel panicked: {line.partition('Kernel panic')[2].strip(' -')[:300]}", Blame.USER
+            )
+    said = emulator.strip().splitlines()[-1:] or [""]
     if status:
-        return f"QEMU ended with {status}: {said[0][:300] or 'it said nothing'}", Blame.TESTBED
-    if "reboot: " in console:
-        return "the machine shut down or restarted by itself", Blame.USER
+        return End(f"QEMU ended with {status}: {said[0][:300] or 'it said nothing'}", Blame.TESTBED)
     if status == 0:
-        return "the machine shut down", Blame.USER
-    return "QEMU ended", Blame.TESTBED
+        return End("the machine ended without a word: a reset by its hardware, or a shutdown", Blame.USER)
+    return End("QEMU ended", Blame.TESTBED)
+
+
+def started_again(record: VmRecord, told: str, *, reported: bool, now: datetime) -> VmRecord | End:
+    """What is on record of a machine that restarted itself and is started again; its end where it does not cease.
+
+    `told` is the digest of what it is told at its start, `reported` whether it had come so far as to report.
+    """
+    recent = tuple(time for time in record.restarts if now - time < RESTARTS_WITHIN)
+    unreached = 0 if reported else record.unreached + 1
+    if len(recent) >= RESTARTS:
+        minutes = int(RESTARTS_WITHIN.total_seconds() // 60)
+        return End(f"it restarted itself more than {RESTARTS} times within {minutes} minutes", Blame.USER)
+    if unreached > UNREACHED:
+        return End(f"it restarted itself {unreached} times in a row without ever reporting", Blame.USER)
+    return replace(
+        record, stage=Stage.ORDERED, restarts=(*recent, now), unreached=unreached, information=told
+    )

@@ -53,7 +53,11 @@ class Boots:
 
 @dataclass(frozen=True, slots=True)
 class VmRecord:
-    """One machine. `information` is the digest of what it was told last; `user` the uid that QEMU runs as."""
+    """One machine.
+
+    `information` is the digest of what it was told last; `user` the uid that QEMU runs as; `restarts` when it
+    restarted itself of late, `unreached` how often in a row before it had reported.
+    """
 
     key: MachineKey
     owner: Key
@@ -75,6 +79,8 @@ class VmRecord:
     ended: str = ""
     blame: Blame = Blame.TESTBED
     evidence: str = ""
+    restarts: tuple[datetime, ...] = ()
+    unreached: int = 0
 
     @property
     def expected(self) -> Expected:
@@ -114,6 +120,8 @@ class VmRecord:
             "ended": self.ended,
             "blame": self.blame.value,
             "evidence": self.evidence,
+            "restarts": [time.isoformat() for time in self.restarts],
+            "unreached": self.unreached,
         }
 
     @classmethod
@@ -173,4 +181,6 @@ class VmRecord:
             ended=value["ended"],
             blame=Blame(value["blame"]),
             evidence=value["evidence"],
+            restarts=tuple(datetime.fromisoformat(time) for time in value.get("restarts", ())),
+            unreached=value.get("unreached", 0),
         )

@@ -178,7 +178,9 @@ def _observe(
         if blocking is None
         else false("Ready", blocking.reason, f"{blocking.type}: {blocking.message}")
     )
-    timings = dict(status.timings)
+    timings = _of_this_boot(status, machine, now)
+    if len(timings) < len(status.timings) and machine.since is not None:
+        attempt = replace(attempt, started=machine.since)
     booted, informed, _, reachable, _ = stages
     for name, condition in zip(NODE_PHASES, (booted, informed, reachable, ready), strict=True):
         if condition.holds:
@@ -270,7 +272,7 @@ def _failure(
         return Failure(
             "MachineGone", machine.ended or "the machine ended", machine.blame, attempt.number, now
         )
-    reached = "reachableAt" in status.timings or machine.reachable.ok
+    reached = "reachableAt" in _of_this_boot(status, machine, now) or machine.reachable.ok
     if reached or now - _started(attempt, machine, now) < BOOT_LIMIT:
         return None
     if machine.phase is Phase.STARTING:
@@ -284,6 +286,14 @@ def _failure(
     minutes = int(BOOT_LIMIT.total_seconds() // 60)
     message = f"not up {minutes} minutes after its start: {stage}"
     return Failure("BootTimeout", message, Blame.TESTBED, attempt.number, now)
+
+
+def _of_this_boot(status: NodeStatus, machine: Machine, now: datetime) -> dict[str, datetime]:
+    """The timings of the node, but none from before its machine started: one that restarts itself begins anew."""
+    if machine.since is None or machine.since > now:
+        return dict(status.timings)
+    since = machine.since - SOON  # a status has less precise times
+    return {name: time for name, time in status.timings.items() if time >= since}
 
 
 def _started(attempt: Attempt, machine: Machine, now: datetime) -> datetime:

@@ -65,6 +65,15 @@ async def test_users_keys_and_new_hosts_are_pushed_to_running_nodes(stage: VmSta
 
     assert key in await stage.ssh("cat /run/pushed.json")
     assert await stage.pid() == before
+    # it restarts itself: the same attempt comes back, with another host key, and is told again what changed
+    before_key = (await stage.node())["status"]["hostKey"]
+    await stage.ssh("(sleep 0.2; reboot -f) > /dev/null 2>&1 &")
+    await stage.node_condition("Ready", "False", seconds=20)
+    await stage.node_condition("Ready")
+    node = await stage.node()
+    assert node["status"]["attempt"] == 1
+    assert node["status"]["hostKey"] != before_key
+    assert key in await stage.ssh("cat /run/pushed.json")
 
 
 async def test_a_host_that_comes_later_is_known_to_those_that_run(stage: VmStage) -> None:

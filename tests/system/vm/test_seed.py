@@ -106,6 +106,12 @@ async def test_the_web_server_answers_its_client_by_name_once_it_is_ready(stage:
     await stage.node_condition("Ready", "False", reason="PortClosed", seconds=60)
     await stage.ssh("systemctl start nginx")
     await stage.node_condition("Ready", seconds=60)
+    # the client restarts itself, by the programs that PID 1 hears by signals: it comes back, in the same attempt
+    await stage.ssh("(sleep 0.2; /bin/busybox reboot) > /dev/null 2>&1 &", "client")
+    await stage.node_condition("Ready", "False", "web.client", seconds=60)
+    await stage.node_condition("Ready", name="web.client", seconds=BOOT_SECONDS)
+    assert (await stage.node("web.client"))["status"]["attempt"] == 1
+    assert "hello world" in await stage.ssh("curl -fsS http://server", "client")
     # a key comes: the running nodes are told of it, and are not booted again
     before = [await stage.pid(host) for host in ("server", "client")]
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGtra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tr somebody"

@@ -31,10 +31,22 @@ def main() -> None:
         with open("console.log", "a") as log:
             log.write("Kernel panic - not syncing: test\n")
         sys.exit(0)
+    if mode == "loop":
+        restart()
     threading.Thread(target=monitor, daemon=True).start()
     if mode != "mute":
         report(words, line)
-    time.sleep(120)
+    while True:
+        time.sleep(0.05)
+        if os.path.exists("../restart"):
+            os.unlink("../restart")
+            restart()
+
+
+def restart() -> None:
+    with open("console.log", "a") as log:
+        log.write("reboot: Restarting system\n")
+    sys.exit(0)
 
 
 def monitor() -> None:

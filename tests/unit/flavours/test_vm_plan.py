@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 
@@ -14,6 +15,9 @@ from hypothesis import strategies as st
 from controller.flavours.api import Briefing
 from controller.flavours.vm_plan import (
     HIGHEST,
+    RESTARTS,
+    RESTARTS_WITHIN,
+    End,
     Identity,
     address_of,
     document,
@@ -21,6 +25,7 @@ from controller.flavours.vm_plan import (
     management_card,
     network_card,
     plan_machine,
+    started_again,
 )
 from controller.flavours.vm_record import Stage, VmRecord
 from controller.model.deployment import Resources
@@ -152,9 +157,9 @@ def test_a_record_survives_its_file() -> None:
         ),
         ("Out of memory: Killed process 1\n", "", 0, "its memory is too small", Blame.USER),
         ("Initramfs unpacking failed: write error\nKernel panic - x", "", 0, "kernel panicked", Blame.USER),
-        ("reboot: Power down", "", 0, "shut down or restarted by itself", Blame.USER),
-        ("reboot: Power down", "", None, "shut down or restarted by itself", Blame.USER),
-        ("login:", "", 0, "shut down", Blame.USER),
+        ("reboot: Power down", "", 0, "shut down by itself", Blame.USER),
+        ("reboot: Power down", "", None, "shut down by itself", Blame.USER),
+        ("login:", "", 0, "without a word", Blame.USER),
         ("login:", "", -9, "ended by signal 9", Blame.TESTBED),
         (
             "",
@@ -170,6 +175,49 @@ def test_a_record_survives_its_file() -> None:
 def test_the_end_of_a_machine_is_told_with_blame(
     console: str, emulator: str, status: int | None, why: str, blame: Blame
 ) -> None:
-    told, whose = last_words(console, emulator, status)
-    assert why in told
-    assert whose is blame
+    end = last_words(console, emulator, status)
+    assert why in end.why
+    assert end.blame is blame
+    assert not end.restart
+
+
+@pytest.mark.parametrize("status", [0, None])
+@pytest.mark.parametrize(
+    "before", ["", "Kernel panic - of a stand-in's log\n", "Out of memory: Killed process 70\n"]
+)
+def test_a_machine_that_restarts_itself_asks_to_be_started_again(before: str, status: int | None) -> None:
+    assert last_words(before + "[   9.1] reboot: Restarting system\n", "", status).restart
+
+
+@pytest.mark.parametrize(("console", "status"), [("", -9), ("\nKernel panic - not syncing", 0), ("", 1)])
+def test_one_that_is_killed_or_panics_meanwhile_does_not(console: str, status: int) -> None:
+    assert not last_words("reboot: Restarting system" + console, "", status).restart
+
+
+def test_restarts_are_counted_and_a_loop_ends() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    record: VmRecord | End = VmRecord.lost(MachineKey("inst", "node", 1), "", now)
+    for _ in range(RESTARTS):
+        assert isinstance(record, VmRecord)
+        record = started_again(replace(record, information="pushed"), "told", reported=True, now=now)
+    assert isinstance(record, VmRecord)
+    assert record.stage is Stage.ORDERED
+    assert record.information == "told"
+    assert VmRecord.from_dict(record.to_dict()) == record
+    end = started_again(record, "told", reported=True, now=now)
+    assert isinstance(end, End)
+    assert "more than 10 times within 10 minutes" in end.why
+    assert isinstance(started_again(record, "told", reported=True, now=now + RESTARTS_WITHIN), VmRecord)
+
+
+def test_a_machine_that_restarts_before_it_ever_reports_ends_sooner() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    record: VmRecord | End = VmRecord.lost(MachineKey("inst", "node", 1), "", now)
+    for reported in (False, True, False, False, False):
+        assert isinstance(record, VmRecord)
+        record = started_again(record, "told", reported=reported, now=now)
+    assert isinstance(record, VmRecord)
+    end = started_again(record, "told", reported=False, now=now)
+    assert isinstance(end, End)
+    assert "4 times in a row without ever reporting" in end.why
+    assert end.blame is Blame.USER

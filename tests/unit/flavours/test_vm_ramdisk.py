@@ -273,6 +273,45 @@ async def test_an_end_is_told_with_its_reason_and_its_token_ends(
     assert not list((world.directory / "state").rglob("attempts/*.json"))
 
 
+async def test_a_machine_that_restarts_itself_comes_back_in_the_same_attempt(world: World) -> None:
+    await world.backend.boot(order())
+    before = await world.until(lambda m: m.healthy.ok)
+    await world.backend.inform(KEY, "sha256:newer")
+    vm = world.backend._machines[KEY]
+    told = (vm.home.parents[1] / "attempts" / f"{KEY.node}-1.json").read_text()
+    (vm.directory.parent / "restart").touch()
+    await world.until(lambda m: not m.healthy.ok)
+    machine = await world.until(lambda m: m.healthy.ok)
+    assert machine.phase is Phase.RUNNING
+    assert machine.verified.ok
+    assert machine.information == "sha256:n"  # what changed since is pushed again
+    assert machine.since is not None
+    assert before.since is not None
+    assert machine.since > before.since
+    again = (vm.home.parents[1] / "attempts" / f"{KEY.node}-1.json").read_text()
+    assert json.loads(again)["token"] == json.loads(told)["token"]
+
+
+async def test_one_that_restarts_while_nobody_looks_is_started_again(world: World) -> None:
+    await world.backend.boot(order())
+    await world.until(lambda m: m.healthy.ok)
+    vm = world.backend._machines[KEY]
+    pid = vm._process.pid  # type: ignore[union-attr]
+    await world.backend.aclose()
+    (vm.directory.parent / "restart").touch()
+    await asyncio.to_thread(os.waitpid, pid, 0)
+    world.born()
+    machine = await world.until(lambda m: m.healthy.ok)
+    assert machine.phase is Phase.RUNNING
+
+
+async def test_a_machine_that_does_nothing_but_restart_ends(world: World) -> None:
+    await world.backend.boot(order("loop"))
+    machine = await world.until(lambda m: m.phase is Phase.GONE)
+    assert machine.ended == "it restarted itself 4 times in a row without ever reporting"
+    assert machine.blame is Blame.USER
+
+
 async def test_a_machine_that_is_killed_is_gone_at_once(world: World) -> None:
     await world.backend.boot(order())
     await world.until(lambda m: m.healthy.ok)

@@ -164,6 +164,23 @@ def test_an_attempt_that_never_comes_up_fails_at_its_deadline_and_names_the_stag
     assert "never fetched" in planned.status.last_failure.message
 
 
+def test_a_node_that_restarts_itself_has_its_time_anew_and_then_fails():
+    up = node(SPEC, timings={"bootedAt": "2026-01-01T11:00:00Z", "reachableAt": "2026-01-01T11:00:04Z"})
+    began = up.status.timings["bootedAt"]
+    kept = plan_node(world(up, machine(up, since=began - SECOND)), NOW).status.timings
+    assert kept["reachableAt"] == began + 4 * SECOND
+    silent = machine(up, information="", reachable=Signal(), since=NOW)
+    planned = plan_node(world(up, silent), NOW)
+    assert state(planned, "Ready")[0] == "False"
+    assert planned.status.failures == 0
+    assert "reachableAt" not in planned.status.timings
+    assert planned.status.attempt is not None
+    assert planned.status.attempt.started == NOW
+    planned = plan_node(world(after(up, planned), silent), NOW + BOOT_LIMIT)
+    assert planned.status.last_failure is not None
+    assert planned.status.last_failure.reason == "BootTimeout"
+
+
 def test_the_deadline_counts_from_when_the_testbed_took_the_order():
     waiting = machine(node(SPEC), information="", reachable=Signal(), since=NOW - SECOND)
     assert plan_node(world(node(SPEC), waiting), NOW).status.failures == 0

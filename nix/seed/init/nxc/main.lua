@@ -50,7 +50,9 @@ local function shut_down(how)
 end
 
 local function accept_signals()
-  local powers = { [linux.SIGTERM] = "poweroff", [linux.SIGPWR] = "poweroff", [linux.SIGINT] = "reboot",
+  -- As systemd(1) has them, and busybox' poweroff, reboot and halt, which signal PID 1.
+  local powers = { [linux.SIGTERM] = "reboot", [linux.SIGUSR1] = "halt", [linux.SIGUSR2] = "poweroff",
+    [linux.SIGINT] = "reboot", [linux.SIGPWR] = "poweroff",
     [linux.SIGRTMIN + 3] = "halt", [linux.SIGRTMIN + 4] = "poweroff", [linux.SIGRTMIN + 5] = "reboot" }
   for number, how in pairs(powers) do
     loop.on_signal(number, function() shut_down(container and "poweroff" or how) end)
