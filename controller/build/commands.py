@@ -6,7 +6,7 @@ import argparse
 import asyncio
 
 from controller.build.isolation import Isolation, probe
-from controller.build.system import System
+from controller.build.system import HOST
 from controller.model.errors import NxcError
 
 
@@ -20,9 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(_: argparse.Namespace) -> int:
     """Try it, and print what was found."""
     try:
-        system = System()
-        nix = system.tool("nix-store")
-        found = asyncio.run(probe(system))
+        nix = HOST.tool("nix-store")
+        found = asyncio.run(probe(HOST))
     except NxcError as error:
         print(error)
         return 2

@@ -25,7 +25,7 @@ from controller.build.nar import Content
 from controller.build.process import Ended, TimeIsUp, TooMuchOutput
 from controller.build.roots import Roots
 from controller.build.runner import OutOfMemory, Runner
-from controller.build.system import System
+from controller.build.system import HOST, System
 from controller.model.errors import NxcError, UserError
 
 __all__ = ["Evaluation", "Fixed", "Missing", "Nix", "PathInfo"]
@@ -49,7 +49,7 @@ class Nix:
         *,
         expressions: Path,
         import_from_derivation: bool = False,
-        system: System = System(),  # noqa: B008 - frozen
+        system: System = HOST,
     ) -> None:
         """Makes the directories of the store. Blocking; `open` asks the host first, and checks."""
         state = state.absolute()
@@ -73,7 +73,7 @@ class Nix:
         expressions: Path,
         trusted: bool = False,
         import_from_derivation: bool = False,
-        system: System = System(),  # noqa: B008 - frozen
+        system: System = HOST,
     ) -> Nix:
         """Nix on the store below `state`; `expressions` is the directory nix/ of this project.
 

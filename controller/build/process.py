@@ -119,12 +119,10 @@ async def _follow(
     watching: asyncio.Future[None] | None,
 ) -> Ended:
     """Reads until the process has ended, within the limits."""
-    assert process.stdout is not None
-    assert process.stderr is not None
-    collected: dict[asyncio.StreamReader, bytearray] = {
-        process.stdout: bytearray(),
-        process.stderr: bytearray(),
-    }
+    stdout, stderr = process.stdout, process.stderr
+    assert stdout is not None
+    assert stderr is not None
+    collected = {stdout: bytearray(), stderr: bytearray()}
 
     async def read(stream: asyncio.StreamReader, hand: Callable[[bytes], None] | None) -> None:
         while piece := await stream.read(1 << 16):
@@ -139,16 +137,16 @@ async def _follow(
 
     async def whole() -> int:
         async with asyncio.TaskGroup() as group:
-            group.create_task(read(process.stdout, None))  # type: ignore[arg-type]
-            group.create_task(read(process.stderr, on_error))  # type: ignore[arg-type]
+            group.create_task(read(stdout, None))
+            group.create_task(read(stderr, on_error))
         return await process.wait()
 
     work = asyncio.ensure_future(whole())
     try:
-        waited = {work} if watching is None else {work, watching}
+        waited: set[asyncio.Future[Any]] = {work} if watching is None else {work, watching}
         async with asyncio.timeout(seconds):
             while not work.done():
-                done, waited = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]
+                done, waited = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
                 if watching is not None and watching in done:
                     await watching
         status = await work
@@ -160,7 +158,7 @@ async def _follow(
         work.cancel()
         with contextlib.suppress(asyncio.CancelledError, Exception):
             await work
-    return Ended(status, bytes(collected[process.stdout]), bytes(collected[process.stderr]))
+    return Ended(status, bytes(collected[stdout]), bytes(collected[stderr]))
 
 
 async def _gone(process: asyncio.subprocess.Process) -> None:

@@ -68,3 +68,6 @@ class System:
                 "with Nix in /usr/bin (a Debian tree with nix-bin, for instance)",
             )
         return found
+
+
+HOST = System()

@@ -55,7 +55,7 @@ class Client:
         """Close the connections."""
         if self._session is not None:
             await self._session.close()
-        await self._client.close()  # type: ignore[no-untyped-call]
+        await self._client.close()
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Object:
         """See `Api.get`."""

@@ -32,9 +32,9 @@ async def load(given: str | None = None, *, context: str | None = None) -> Confi
     configuration = Configuration()
     try:
         if source is None:
-            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+            config.load_incluster_config(client_configuration=configuration)
         else:
-            await config.load_kube_config(  # type: ignore[no-untyped-call]
+            await config.load_kube_config(
                 config_file=source, context=context, client_configuration=configuration
             )
     except (
@@ -60,7 +60,7 @@ def default_namespace(given: str | None = None, context: str | None = None) -> s
     source = kubeconfig_path(given)
     if source is None:
         return "default"
-    contexts, active = config.list_kube_config_contexts(source)  # type: ignore[no-untyped-call]
+    contexts, active = config.list_kube_config_contexts(source)
     chosen = next((item for item in contexts if item["name"] == context), active)
     return str(chosen.get("context", {}).get("namespace") or "default")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,23 +146,19 @@ class _Loader(yaml.SafeLoader):
             raise yaml.YAMLError("aliases are not accepted in a request")
         return super().compose_node(parent, index)
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: ARG002
-        mapping: dict[Hashable, Any] = {}
+    def construct_object_of(self, node: yaml.MappingNode) -> dict[str, Any]:
+        mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
                 key = json.dumps(key) if isinstance(key, bool | int | float) else str(key)
             if key in mapping:
-                self.repeated.append((mapping, key))  # type: ignore[arg-type]  # all keys are strings here
+                self.repeated.append((mapping, key))
             mapping[key] = self.construct_object(value_node, deep=True)
         return mapping
 
 
-def _construct_map(loader: _Loader, node: yaml.MappingNode) -> dict[Hashable, Any]:
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:map", _construct_map)
+_Loader.add_constructor("tag:yaml.org,2002:map", _Loader.construct_object_of)
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()

@@ -18,6 +18,12 @@ PROTOBUF = "application/vnd.kubernetes.protobuf"
 TEXT = "text/plain"
 
 Shape = Literal["object", "Table", "PartialObjectMetadata", "PartialObjectMetadataList", "discovery"]
+_ASKED_FOR: dict[str, Shape] = {
+    "Table": "Table",
+    "PartialObjectMetadata": "PartialObjectMetadata",
+    "PartialObjectMetadataList": "PartialObjectMetadataList",
+}
+"""The shapes that `as=` may name for objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +79,8 @@ def for_objects(accept: str) -> Representation:
             return Representation(media_type=media_type)
         if clause.get("g") not in ("", "meta.k8s.io"):
             continue
-        if shape in ("Table", "PartialObjectMetadata", "PartialObjectMetadataList") and version in (
-            "v1",
-            "v1beta1",
-        ):
-            return Representation(shape, version, media_type)  # type: ignore[arg-type]  # checked in this line
+        if (known := _ASKED_FOR.get(shape)) is not None and version in ("v1", "v1beta1"):
+            return Representation(known, version, media_type)
     raise not_acceptable([JSON, YAML])
 
 

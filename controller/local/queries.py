@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import cast
 
 from controller.local.bodies import Body, media_type
@@ -63,47 +64,50 @@ def build(
     user_agent: str = "",
 ) -> Request:
     """The request as the core understands it; parameters that are not of this verb are left out."""
-    common = {
-        "verb": cast("Verb", verb),
-        "group": target.group,
-        "version": target.version,
-        "plural": target.plural,
-        "namespace": target.namespace,
-        "name": target.name,
-        "subresource": target.subresource,
-        "user": user,
-        "user_agent": user_agent,
-    }
+    request = Request(
+        verb=cast("Verb", verb),
+        group=target.group,
+        version=target.version,
+        plural=target.plural,
+        namespace=target.namespace,
+        name=target.name,
+        subresource=target.subresource,
+        user=user,
+        user_agent=user_agent,
+    )
     if verb == "get":
-        return Request(**common, resource_version=query.get("resourceVersion", ""))  # type: ignore[arg-type]
+        return replace(request, resource_version=query.get("resourceVersion", ""))
     if verb in ("list", "watch", "deletecollection"):
-        common |= {
-            "label_selector": query.get("labelSelector", ""),
-            "field_selector": query.get("fieldSelector", ""),
-            "limit": number(query, "limit") or 0,
-            "continue_token": query.get("continue", ""),
-            "resource_version": query.get("resourceVersion", ""),
-            "resource_version_match": query.get("resourceVersionMatch", ""),
-            "send_initial_events": optional_flag(query, "sendInitialEvents"),
-            "allow_bookmarks": flag(query, "allowWatchBookmarks"),
-        }
+        request = replace(
+            request,
+            label_selector=query.get("labelSelector", ""),
+            field_selector=query.get("fieldSelector", ""),
+            limit=number(query, "limit") or 0,
+            continue_token=query.get("continue", ""),
+            resource_version=query.get("resourceVersion", ""),
+            resource_version_match=query.get("resourceVersionMatch", ""),
+            send_initial_events=optional_flag(query, "sendInitialEvents"),
+            allow_bookmarks=flag(query, "allowWatchBookmarks"),
+        )
     if verb in ("create", "update", "patch"):
         assert body is not None
-        common |= {
-            "body": body.content,
-            "duplicates": body.duplicates,
-            "patch_type": media_type(content_type) if verb == "patch" else "",
-            "field_manager": query.get("fieldManager", ""),
-            "field_validation": query.get("fieldValidation", ""),
-            "force": optional_flag(query, "force"),
-            "dry_run": dry_run(query, verb),
-        }
+        return replace(
+            request,
+            body=body.content,
+            duplicates=body.duplicates,
+            patch_type=media_type(content_type) if verb == "patch" else "",
+            field_manager=query.get("fieldManager", ""),
+            field_validation=query.get("fieldValidation", ""),
+            force=optional_flag(query, "force"),
+            dry_run=dry_run(query, verb),
+        )
     if verb in ("delete", "deletecollection"):
-        common |= {
-            "body": body.content if body is not None else None,
-            "propagation_policy": query.get("propagationPolicy", ""),
-            "orphan_dependents": optional_flag(query, "orphanDependents"),
-            "grace_period_seconds": number(query, "gracePeriodSeconds"),
-            "dry_run": dry_run(query, verb),
-        }
-    return Request(**common)  # type: ignore[arg-type]
+        return replace(
+            request,
+            body=body.content if body is not None else None,
+            propagation_policy=query.get("propagationPolicy", ""),
+            orphan_dependents=optional_flag(query, "orphanDependents"),
+            grace_period_seconds=number(query, "gracePeriodSeconds"),
+            dry_run=dry_run(query, verb),
+        )
+    return request

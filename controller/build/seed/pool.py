@@ -39,6 +39,9 @@ class Limits:
         return self.grace + size / self.slowest
 
 
+LIMITS = Limits()
+
+
 class Gone(TestbedError):
     """No mirror has these files any more; `packages` are they."""
 
@@ -76,7 +79,7 @@ class Pool:
         bases: Sequence[str],
         client: httpx.AsyncClient,
         *,
-        limits: Limits = Limits(),
+        limits: Limits = LIMITS,
         arrived: Callable[[Locked], None] = lambda _: None,
     ) -> None:
         """Get what is lacking. Raises `Gone` after all others were fetched, `TestbedError` for what failed."""

@@ -22,7 +22,7 @@ import httpx
 from controller.build.seed import deb
 from controller.build.seed.apt import Apt
 from controller.build.seed.lock import Lock, Locked, LockError, differences, parse
-from controller.build.seed.pool import Gone, Limits, Pool
+from controller.build.seed.pool import LIMITS, Gone, Limits, Pool
 from controller.build.seed.resolve import Index, ResolveError, Selection, resolve, selection
 from controller.model.errors import NxcError, TestbedError
 
@@ -95,7 +95,7 @@ class Seed:
         lock: Path | None = None,
         apt: Apt | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
-        limits: Limits = Limits(),  # noqa: B008 - frozen
+        limits: Limits = LIMITS,
     ) -> None:
         self.selection = _selection(nix / "seed" / "packages" / "selection.toml")
         self.pool = Pool(directory / "pool")

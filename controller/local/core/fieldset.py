@@ -50,8 +50,6 @@ class FieldSet:
             isinstance(other, FieldSet) and self.members == other.members and self.children == other.children
         )
 
-    __hash__ = None  # type: ignore[assignment]
-
     def __contains__(self, path: Path) -> bool:
         at: FieldSet | None = self
         for element in path[:-1]:

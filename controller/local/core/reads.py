@@ -16,7 +16,7 @@ from controller.local.core.storage import Object, Storage
 from controller.local.core.watch import Match, Watch
 
 CONTINUE_VERSION = "meta.k8s.io/v1"
-_BAD_TOKEN = "invalid continue token: continue key is not valid"  # noqa: S105
+_BAD_CONTINUE = "invalid continue token: continue key is not valid"
 ANY_VERSION = -1
 """The version in a continue token that goes on with whatever there is now."""
 TOO_OLD_LIST = "The resourceVersion for the provided list is too old."
@@ -199,9 +199,9 @@ def _parse_token(text: str) -> tuple[int, str]:
             raise ValueError("not a continue token of this server")
     except UnicodeDecodeError as error:
         problem = f"invalid character '\\x{error.object[error.start]:02x}' looking for beginning of value"
-        raise errors.bad_request(f"{_BAD_TOKEN}: {problem}") from None
+        raise errors.bad_request(f"{_BAD_CONTINUE}: {problem}") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise errors.bad_request(f"{_BAD_TOKEN}: {error}") from None
+        raise errors.bad_request(f"{_BAD_CONTINUE}: {error}") from None
     return version, start
 
 
