@@ -25,6 +25,7 @@ from controller.build.settings import FLAVOURS, PackageSource
 from controller.build.slots import Slots
 from controller.build.spool import Spool
 from controller.build.work import Work
+from controller.build.works import STOP, News, Works
 from controller.model.composition import Composition, Image, ImageState
 from controller.model.errors import NxcError
 from controller.model.kinds import Key
@@ -32,10 +33,6 @@ from controller.model.names import digest
 
 logger = logging.getLogger(__name__)
 
-CALM = 1.0
-"""Seconds between two wakes for the progress of one work."""
-STOP = 15.0
-"""Seconds that processes have to end when their work is cancelled."""
 OPEN_AGAIN = 30.0
 """Seconds until the engine is tried again where it could not be opened."""
 IMAGES = 64
@@ -62,12 +59,10 @@ class BuildService:
         self._spool = Spool(settings.state / "sources")
         self._records = Records(settings.state / "records")
         self._slots = Slots(settings.jobs)
+        self._news = News(context.wake)
         self._clients: dict[Key, Client] = {}
-        self._works: dict[tuple[str, str], Work] = {}
-        self._ending: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._pins: dict[str, str] = {}
         self._notes: dict[str, str] = {}
-        self._arrivals = 0
         self._facts: Facts | None = None
         self._trouble: NxcError | None = None
         self._opened = asyncio.Event()
@@ -92,17 +87,18 @@ class BuildService:
             logs=settings.state / "logs",
             offload=self._offload,
         )
-        self._course = Course(
+        course = Course(
             engine,
             self._records,
             self._slots,
             self._retention,
             context,
-            self.stir,
+            self._news.stir,
             self._repin,
             logs=settings.state / "logs",
             offload=self._offload,
         )
+        self._works = Works(course, self._slots, self._retention.soon)
         self._main: asyncio.Task[None] | None = None
         if settings.state.is_dir():
             self._begin()
@@ -131,7 +127,7 @@ class BuildService:
             return
         unwanted = [flavour for flavour in client.works if flavour not in but]
         for flavour in unwanted:
-            self._part(client, flavour)
+            self._works.part(client, flavour)
             del client.works[flavour]
         if not client.works:
             del self._clients[requester]
@@ -166,13 +162,9 @@ class BuildService:
         """See `Builder`."""
         self._closed = True
         tasks = [client.task for client in self._clients.values() if client.task is not None]
-        tasks += [work.task for work in self._works.values() if work.task is not None]
-        tasks += self._ending.values()
+        tasks += self._works.close()
         if self._main is not None:
             tasks.append(self._main)
-        for work in self._works.values():
-            if work.alarm is not None:
-                work.alarm.cancel()
         for task in tasks:
             task.cancel()
         if tasks:
@@ -180,7 +172,6 @@ class BuildService:
             for task in late:
                 logger.warning("%s did not stop within %.0f s", task.get_name(), STOP)
         self._clients.clear()
-        self._works.clear()
         if self._claim is not None:
             self._claim.release()
 
@@ -196,7 +187,7 @@ class BuildService:
         moved = before.source_digest != composition.source_digest or client.packages != packages
         if moved:
             for flavour in client.works:
-                self._part(client, flavour)
+                self._works.part(client, flavour)
             client.packages = packages
             client.forget()
             self._retention.soon()
@@ -205,12 +196,12 @@ class BuildService:
             for work in filter(None, client.works.values()):
                 work.checked = False
                 if work.state is ImageState.FAILED:
-                    self._start(work)
+                    self._works.start(work)
         if moved or asked:
             self._readers.follow(client)
         return client
 
-    # ------------------------------------------------------------ works and those who want them
+    # ------------------------------------------------------------ how far their images are
 
     def _state(self, client: Client, flavour: str) -> BuildState:
         if self._trouble is not None:
@@ -221,9 +212,9 @@ class BuildService:
                 return self._failed(client, flavour, client.problem)
             waiting = Image(flavour, ImageState.PENDING, source=client.composition.source_digest)
             return BuildState(waiting, revision=client.composition.revision)
-        work = self._join(client, flavour, self._facts, pin)
-        self._terms_changed(work)
-        image = work.image(client.composition.source_digest, self._progress(work))
+        order = self._order(client, flavour, pin)
+        work = self._works.join(client, flavour, _content(client.tree, order, self._facts), order)
+        image = work.image(client.composition.source_digest, self._works.progress(work))
         notes = [*work.warnings, *(f"builds are not isolated: {lack}" for lack in self._facts.lacks)]
         if note := self._notes.get(client.packages.name):
             notes.append(note)
@@ -247,30 +238,6 @@ class BuildService:
         # An image on record is none the worse for it that nobody can look whether there is a newer one.
         return BuildState(known, revision=composition.revision, notes=(error.message,))
 
-    def _progress(self, work: Work) -> str:
-        place = self._slots.place(work) if work.state is ImageState.PENDING else None
-        return f"place {place} in the queue" if place is not None else work.progress
-
-    def _join(self, client: Client, flavour: str, facts: Facts, pin: str) -> Work:
-        order = self._order(client, flavour, pin)
-        content = _content(client.tree, order, facts)
-        before = client.works.get(flavour)
-        if before is not None and (before.content, before.flavour) == (content, flavour):
-            before.requesters[client.key] = client.terms
-            return before
-        if before is not None:
-            self._part(client, flavour)
-        work = self._works.get((content, flavour))
-        if work is None:
-            self._arrivals += 1
-            work = self._works[content, flavour] = Work(content, flavour, client.tree, order, self._arrivals)
-        client.works[flavour] = work
-        work.requesters[client.key] = client.terms
-        if work.task is None:
-            self._start(work)
-        self._slots.changed()
-        return work
-
     def _order(self, client: Client, flavour: str, pin: str) -> Order:
         assert client.source is not None
         composition = client.composition
@@ -286,76 +253,6 @@ class BuildService:
             packages=client.packages,
             pin=pin,
         )
-
-    def _terms_changed(self, work: Work) -> None:
-        """A requester may give more time, or ask for more, than those before."""
-        if work.limit is not None and not work.limit.expired():
-            work.given = work.timeout
-            work.limit.reschedule(work.started + work.given.total_seconds())
-        ended = work.task is None or work.task.done()
-        if ended and work.reason in ("BuildTimeout", "EvaluationTimeout") and work.timeout > work.given:
-            self._start(work)
-        if ended and self._course.wants_check(work):
-            self._start(work)
-
-    def _part(self, client: Client, flavour: str) -> None:
-        """A client wants this work no more; work that nobody wants ends."""
-        work = client.works.get(flavour)
-        if work is None:
-            return
-        client.works[flavour] = None
-        work.requesters.pop(client.key, None)
-        if work.requesters:
-            self._slots.changed()
-            return
-        if work.alarm is not None:
-            work.alarm.cancel()
-        place = (work.content, work.flavour)
-        if self._works.get(place) is work:
-            del self._works[place]
-        if work.task is not None and not work.task.done():
-            work.task.cancel()
-            self._ending[place] = work.task
-            work.task.add_done_callback(lambda task: self._ended(place, task))
-
-    def _ended(self, place: tuple[str, str], task: asyncio.Task[None]) -> None:
-        if self._ending.get(place) is task:
-            del self._ending[place]
-        self._retention.soon()
-
-    def _start(self, work: Work) -> None:
-        """Have the work done, or done again."""
-        if self._closed:
-            return
-        if work.task is not None and not work.task.done():
-            if work.state is not ImageState.FAILED:
-                return  # it is at it already
-            work.task.cancel()  # it waits for its next try
-        work.task = asyncio.create_task(self._run(work, work.task), name=f"build {work.name}")
-
-    async def _run(self, work: Work, before: asyncio.Task[None] | None) -> None:
-        """Do the work once whoever was at the same thing before has let go of it."""
-        for old in (before, self._ending.get((work.content, work.flavour))):
-            if old is not None and not old.done():
-                await asyncio.wait([old], timeout=STOP)
-        await self._course.run(work)
-        self._retention.soon()
-
-    # ------------------------------------------------------------ news
-
-    def stir(self, work: Work, *, now: bool = False) -> None:
-        """Tell those who want it that something changed; of mere progress at most once a second."""
-        loop = asyncio.get_running_loop()
-        due = work.woken + CALM
-        if now or loop.time() >= due:
-            if work.alarm is not None:
-                work.alarm.cancel()
-                work.alarm = None
-            work.woken = loop.time()
-            for requester in work.requesters:
-                self._context.wake(requester)
-        elif work.alarm is None:
-            work.alarm = loop.call_at(due, self.stir, work)
 
     async def _repin(self, work: Work) -> None:
         """The packages of a source are other ones now: whoever wants them gets other works."""
@@ -406,7 +303,7 @@ class BuildService:
     async def _tidy(self) -> None:
         def wanted() -> Iterable[str]:
             yield from (client.tree for client in self._clients.values())
-            yield from (work.tree for work in self._works.values())
+            yield from (work.tree for work in self._works)
 
         await self._readers.tidy(wanted)
 
@@ -423,7 +320,7 @@ class BuildService:
 
     def _outputs_in_use(self) -> frozenset[str]:
         named = {record.output for record in self._records.by_digest(self._context.in_use())}
-        return frozenset(named | {work.output for work in self._works.values() if work.output})
+        return frozenset(named | {work.output for work in self._works if work.output})
 
 
 def _content(tree: str, order: Order, facts: Facts) -> str:

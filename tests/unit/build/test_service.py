@@ -216,11 +216,11 @@ def test_wakes_for_progress_are_a_second_apart(play: Play):
     async def script(stage: Stage) -> None:
         web = stage.apply("{ }")
         await stage.until(ImageState.BUILDING, web)
-        work = next(iter(stage.service._works.values()))
+        work = next(iter(stage.service._works))
         before = stage.wakes[web]
         for step in range(100):
             work.progress = f"{step}/100 built"
-            stage.service.stir(work)
+            stage.service._news.stir(work)
             await asyncio.sleep(0.02)
         assert stage.wakes[web] - before <= 4
 
