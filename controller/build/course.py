@@ -80,13 +80,9 @@ class Course:
         """Until it has an image or has failed for good; what is not its fault is tried again."""
         while True:
             try:
-                await self._once(work)
+                await self._try(work)
                 break
             except Repinned:
-                work.turn(ImageState.PENDING)
-                await self._repin(
-                    work
-                )  # by which its requesters turn to another work, and this one is cancelled
                 work.failures += 1
             except UserError as error:
                 self._fail(work, error)
@@ -100,6 +96,15 @@ class Course:
             await asyncio.sleep(retry_after(work.failures) * self._context.rng.uniform(0.9, 1.1))
         if self.wants_check(work):
             await self._check(work)
+
+    async def _try(self, work: Work) -> None:
+        """Once; where the packages turned out to be other ones, those are known then."""
+        try:
+            await self._once(work)
+        except Repinned:
+            work.turn(ImageState.PENDING)
+            await self._repin(work)  # by which its requesters turn to another work, and this one is cancelled
+            raise
 
     def _fail(self, work: Work, error: NxcError) -> None:
         work.failures += 1

@@ -64,6 +64,9 @@ class WaitingEngine:
         self.lacks: tuple[str, ...] = ()
         self.packages = "pin-1"
         self.renewed = ""
+        self.unreadable_pins = 0
+        """How often it fails from now on to say what the packages are."""
+        self.unreadable_after_renewal = 0
         self.failures: Counter[str] = Counter()
         self.text: dict[str, str] = {}
 
@@ -75,6 +78,9 @@ class WaitingEngine:
 
     async def pin(self, packages: PackageSource) -> str:
         await asyncio.sleep(0.01)
+        if self.unreadable_pins:
+            self.unreadable_pins -= 1
+            raise NxcError("LockUnreadable", "the lock cannot be read just now")
         return self.packages
 
     def note(self, packages: PackageSource) -> str:
@@ -103,8 +109,8 @@ class WaitingEngine:
         await asyncio.sleep(0.1)
         if self.renewed:
             self.packages, self.renewed = self.renewed, ""
-            return self.packages
-        return order.pin
+            self.unreadable_pins = self.unreadable_after_renewal
+        return self.packages
 
     async def build(
         self, evaluated: Evaluated, seconds: float, log: Path, progress: Callable[[str], None]

@@ -275,6 +275,16 @@ def test_a_renewed_lock_is_taken_up(play: Play):
     assert play(script).world.evaluations.total() == 2
 
 
+def test_a_renewed_lock_that_cannot_be_read_at_once_is_read_again(play: Play):
+    async def script(stage: Stage) -> None:
+        stage.engine.renewed, stage.engine.unreadable_after_renewal = "pin-2", 2
+        web = stage.apply("{ }")
+        await stage.until(ImageState.READY, web)
+        assert stage.image(web).details["pin"] == "pin-2"  # type: ignore[index]
+
+    play(script)
+
+
 # ---------------------------------------------------------------- restarts
 
 
