@@ -57,19 +57,24 @@ class Isolation:
 
 def nix_user() -> tuple[int, int]:
     """The user and group of Nix. NxcError: the number belongs to somebody."""
+    return own_user(USER_NAME, USER, "Nix")
+
+
+def own_user(name: str, number: int, who: str) -> tuple[int, int]:
+    """A user and group for `who` alone: the system user `name`, or else `number`. NxcError: that is somebody's."""
     try:
-        entry = pwd.getpwnam(USER_NAME)
+        entry = pwd.getpwnam(name)
     except KeyError:
         try:
-            owner = pwd.getpwuid(USER).pw_name
+            owner = pwd.getpwuid(number).pw_name
         except KeyError:
-            return USER, USER
+            return number, number
         raise NxcError(
             "IsolationFailed",
-            f"uid {USER}, which Nix would run as, belongs to {owner}; add a system user {USER_NAME}",
+            f"uid {number}, which {who} would run as, belongs to {owner}; add a system user {name}",
         ) from None
     if entry.pw_uid in (0, os.geteuid()):
-        raise NxcError("IsolationFailed", f"the user {USER_NAME} is root or the controller's own") from None
+        raise NxcError("IsolationFailed", f"the user {name} is root or the controller's own") from None
     return entry.pw_uid, entry.pw_gid
 
 

@@ -23,11 +23,14 @@ Man pages: namespaces(7), pid_namespaces(7), user_namespaces(7), pivot_root(2), 
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import json
 import os
 import resource
 import select
 import signal
+import socket
+import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,6 +55,7 @@ _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _SYS_IOPRIO_SET = {"x86_64": 251, "aarch64": 30}
 _IOPRIO_BEST_EFFORT_LAST = 2 << 13 | 7
 _LAST_CAPABILITY = 63
+_SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
 
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
@@ -115,6 +119,8 @@ def _outer(spec: dict[str, Any]) -> NoReturn:
     uid, gid = os.getuid(), os.getgid()
     with _step("new namespaces"):
         _check(_libc.unshare(namespaces | (_NEWUSER if spec["user"] is None else 0)))
+        if spec["loopback"]:
+            _loopback_up()
         if spec["user"] is None:
             _write("/proc/self/setgroups", "deny")
             _write("/proc/self/uid_map", f"{uid} {uid} 1")
@@ -135,6 +141,12 @@ def _outer(spec: dict[str, Any]) -> NoReturn:
         os.close(descriptor)
     _, status = os.waitpid(first, 0)
     os._exit(_code(status))
+
+
+def _loopback_up() -> None:
+    """Of this network namespace, which has nothing else (netdevice(7))."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP))
 
 
 def _write(path: str, text: str) -> None:
@@ -188,6 +200,10 @@ def _build_root(spec: dict[str, Any]) -> None:
     for source, target, mode in spec["binds"]:
         with _step(f"show {target}"):
             _bind(source, root + target, read_only=mode == "ro")
+    for target, size in spec["scratch"].items():
+        with _step(f"scratch space in {target}"):
+            os.makedirs(root + target, 0o755, exist_ok=True)
+            _mount("scratch", root + target, "tmpfs", _NOSUID | _NODEV, f"mode=1777,size={size}")
     for target, content in spec["files"].items():
         with _step(f"write {target}"), open(root + target, "w", encoding="utf-8") as file:
             file.write(content)

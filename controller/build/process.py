@@ -226,6 +226,7 @@ class _Feed:
             with os.fdopen(self._writing, "wb") as pipe, contextlib.suppress(BrokenPipeError):
                 for piece in self._pieces:
                     pipe.write(piece)
+                    pipe.flush()  # the next one may be long in coming
         except Exception as error:
             self.error = error
 
@@ -242,8 +243,13 @@ def specification(
     rlimits: Mapping[str, int] | None = None,
     links: Mapping[str, str] | None = None,
     files: Mapping[str, str] | None = None,
+    scratch: Mapping[str, int] | None = None,
+    loopback: bool = False,
 ) -> dict[str, Any]:
-    """What `jail.py` reads. Pure."""
+    """What `jail.py` reads. Pure.
+
+    `scratch`: directories in memory, with their size in bytes. `loopback`: have that of its own network namespace up.
+    """
     return {
         "arguments": list(arguments),
         "environment": dict(environment),
@@ -255,6 +261,8 @@ def specification(
         "rlimits": {"CORE": 0, **(rlimits or {})},
         "links": dict(links or {}),
         "files": dict(files or {}),
+        "scratch": dict(scratch or {}),
+        "loopback": loopback,
         "directory": "/tmp",  # noqa: S108  the jail's own
         "nice": 5,
         "oom_score_adj": 800,
