@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from controller.build.answers import Evaluation
 from controller.build.isolation import Isolation, probe
 from controller.build.limits import GIB, MIB, BuildLimits, EvalLimits
 from controller.build.log import Progress
-from controller.build.nix import Evaluation, Nix
+from controller.build.nix import Nix
 from controller.build.system import System
 from controller.model.errors import NxcError
 

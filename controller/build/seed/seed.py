@@ -31,7 +31,7 @@ URL = "file:///nxc-seed/"
 
 
 class Input(Protocol):
-    """A fixed output that the store lacks (`controller.build.nix.Fixed`)."""
+    """A fixed output that the store lacks (`controller.build.answers.Fixed`)."""
 
     @property
     def name(self) -> str: ...
@@ -42,7 +42,7 @@ class Input(Protocol):
 
 
 class Lacking(Protocol):
-    """`controller.build.nix.Missing`."""
+    """`controller.build.answers.Missing`."""
 
     @property
     def fixed(self) -> Sequence[Input]: ...
