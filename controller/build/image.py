@@ -32,6 +32,12 @@ class BuiltImage:
         """The real file of a logical path of the manifest. Raises `UserError` where it is no file."""
         return physical(self.store_root, resolve(self.store_root, path))
 
+    def tree(self, path: str) -> Path:
+        """Where a store path of the closure lies. Raises `UserError` where it does not belong to the image."""
+        if path not in self.manifest.closure:
+            raise _forged(path, "does not belong to the build")
+        return physical(self.store_root, path)
+
 
 def physical(store_root: Path, path: str) -> Path:
     """Where a logical path lies."""

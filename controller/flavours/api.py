@@ -71,6 +71,9 @@ class BuiltImage(Protocol):
     def locate(self, path: str) -> Path:
         """The real file of a logical path of the manifest; `UserError` where it is no file of the image."""
 
+    def tree(self, path: str) -> Path:
+        """The real place of a store path of the manifest's closure; `UserError` for any other."""
+
 
 class ImageSource(Protocol):
     """Where a backend finds images by their digest."""

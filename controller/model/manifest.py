@@ -24,6 +24,8 @@ _FILE = re.compile(r"(?P<store>/nix/store/[^/]+)(?:/[A-Za-z0-9@+._=:~-]+)*")
 _ROLE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _PARAMETER = re.compile(r"[ -~]{1,1024}")
+_CAPABILITY = re.compile(r"[A-Z][A-Z_]{1,40}")
+_NAMESPACE = re.compile(r"ipc|network|pid")
 _OURS = "nxc."
 """Kernel parameters of this prefix carry deployment information: an image may not bring any."""
 
@@ -37,8 +39,32 @@ class Ports:
 
 
 @dataclass(frozen=True, slots=True)
+class Privileges:
+    """What a role wants of its host beyond what containers have (`nxc.container.*` of a composition).
+
+    `capabilities` as in capabilities(7), without `CAP_`; `host_namespaces` of `ipc`, `network` and `pid`.
+    """
+
+    privileged: bool = False
+    capabilities: tuple[str, ...] = ()
+    host_namespaces: tuple[str, ...] = ()
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """Each wish, as its composition has it; empty for an ordinary container."""
+        return (
+            *(("privileged",) if self.privileged else ()),
+            *(f"capability {name}" for name in self.capabilities),
+            *(f"the host's {name} namespace" for name in self.host_namespaces),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class RoleSystem:
-    """The system of one role. `kernel`, `kernel_version` and `initrd` stand where it has its own."""
+    """The system of one role. `kernel`, `kernel_version` and `initrd` stand where it has its own.
+
+    `closure`: what its toplevel needs at run time, where the build tells it; `privileges` matter to containers.
+    """
 
     toplevel: str
     init: str
@@ -47,6 +73,8 @@ class RoleSystem:
     kernel: str = ""
     kernel_version: str = ""
     initrd: tuple[str, ...] = ()
+    closure: tuple[str, ...] = ()
+    privileges: Privileges = Privileges()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +151,20 @@ class _Reader:
         known = {
             "version", "flavour", "system", "packageSource", "composition", "roles", "kernel", "kernelVersion",
             "initrd", "images", "kernelParameters", "closure", "sizes", "testScript", "rolesDistribution",
-            "dockerPorts", "extraVolumes",
+            "dockerPorts", "extraVolumes", "closures",
         }  # fmt: skip
         self._only("manifest", top, known)
         if top.get("version") != VERSION or isinstance(top["version"], bool):
             _forged("version", f"is {top.get('version')!r}, not {VERSION}")
+        closures = self._mapping("closures", top.get("closures", {}))
         roles = {
-            self._match("roles", _ROLE, name): self._role(f"roles.{name}", value)
+            self._match("roles", _ROLE, name): self._role(f"roles.{name}", value, closures.get(name, []))
             for name, value in self._mapping("roles", top.get("roles")).items()
         }
         if not roles:
             _forged("roles", "is empty")
+        for name in closures:
+            self._known_role("closures", name, roles)
         return Manifest(
             flavour=self._match("flavour", _ROLE, top.get("flavour")),
             system=self._match("system", _NAME, top.get("system")),
@@ -171,11 +202,12 @@ class _Reader:
             extra_volumes=self._by_role("extraVolumes", top.get("extraVolumes", {}), roles),
         )
 
-    def _role(self, field: str, value: Any) -> RoleSystem:
+    def _role(self, field: str, value: Any, closure: Any) -> RoleSystem:
         role = self._mapping(field, value)
-        self._only(
-            field, role, {"toplevel", "init", "readiness", "openPorts", "kernel", "kernelVersion", "initrd"}
-        )
+        known = {
+            "toplevel", "init", "readiness", "openPorts", "kernel", "kernelVersion", "initrd", "container",
+        }  # fmt: skip
+        self._only(field, role, known)
         ports = self._mapping(f"{field}.openPorts", role.get("openPorts", {}))
         self._only(f"{field}.openPorts", ports, {"tcp", "udp"})
         return RoleSystem(
@@ -189,7 +221,30 @@ class _Reader:
             kernel=self._file(f"{field}.kernel", role["kernel"]) if "kernel" in role else "",
             kernel_version=self._text(f"{field}.kernelVersion", role.get("kernelVersion", "")),
             initrd=self._file_list(f"{field}.initrd", role.get("initrd", [])),
+            closure=tuple(
+                dict.fromkeys(
+                    self._store_path(f"{field}: closure", path)
+                    for path in self._list(f"{field}: closure", closure)
+                )
+            ),
+            privileges=self._privileges(f"{field}.container", role.get("container", {})),
         )
+
+    def _privileges(self, field: str, value: Any) -> Privileges:
+        wishes = self._mapping(field, value)
+        self._only(field, wishes, {"privileged", "capabilities", "hostNamespaces"})
+        privileged = wishes.get("privileged", False)
+        if not isinstance(privileged, bool):
+            _forged(f"{field}.privileged", f"is {_short(privileged)}, not true or false")
+        return Privileges(
+            privileged,
+            self._words(f"{field}.capabilities", _CAPABILITY, wishes.get("capabilities", [])),
+            self._words(f"{field}.hostNamespaces", _NAMESPACE, wishes.get("hostNamespaces", [])),
+        )
+
+    def _words(self, field: str, pattern: re.Pattern[str], value: Any) -> tuple[str, ...]:
+        words = self._list(field, value, 64)
+        return tuple(sorted({self._match(f"{field}[{at}]", pattern, word) for at, word in enumerate(words)}))
 
     def _by_role(self, field: str, value: Any, roles: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         return {

@@ -22,6 +22,24 @@ in
         description = "Folder of their home folders.";
       };
     };
+    container = {
+      privileged = mkOption {
+        type = types.bool;
+        default = false;
+        description = "Flavour docker: whether the container may do everything to its host. Only a trusted testbed grants it.";
+      };
+      capabilities = mkOption {
+        type = types.listOf types.str;
+        default = [ ];
+        example = [ "NET_ADMIN" ];
+        description = "Flavour docker: capabilities beyond those that containers have. Only a trusted testbed grants them.";
+      };
+      hostNamespaces = mkOption {
+        type = types.listOf (types.enum [ "ipc" "network" "pid" ]);
+        default = [ ];
+        description = "Flavour docker: namespaces that the container shares with its host. Only a trusted testbed grants them.";
+      };
+    };
     postBootCommands = mkOption {
       type = types.lines;
       default = "";

@@ -6,7 +6,7 @@ let
   describe = _: role: {
     toplevel = "${role.config.system.build.toplevel}";
     init = "${role.config.system.build.toplevel}/init";
-    inherit (role.config.nxc) readiness openPorts;
+    inherit (role.config.nxc) readiness openPorts container;
   };
   own = files.roles or { };
   document = metadata // removeAttrs files [ "roles" ] // {
@@ -23,6 +23,7 @@ pkgs.runCommand "nxc-image-${metadata.flavour}"
 {
   nativeBuildInputs = [ pkgs.jq ];
   closure = pkgs.closureInfo { rootPaths = paths; };
+  closures = lib.mapAttrsToList (name: role: "${name}=${pkgs.closureInfo { rootPaths = [ role.config.system.build.toplevel ]; }}") roles;
   document = builtins.toJSON document;
   passAsFile = [ "document" ];
   files = boot;
@@ -32,7 +33,11 @@ pkgs.runCommand "nxc-image-${metadata.flavour}"
     jq -n --arg file "$file" --argjson size "$(stat -L -c %s "$file")" '{($file): $size}'
   done | jq -s 'add // {}' > sizes
   jq -R . "$closure/store-paths" | jq -s 'sort' > paths
+  for role in $closures; do
+    jq -R . "''${role#*=}/store-paths" | jq -s --arg role "''${role%%=*}" '{($role): sort}'
+  done | jq -s 'add // {}' > closures
   mkdir $out
-  jq --sort-keys --slurpfile sizes sizes --slurpfile paths paths '. + {sizes: $sizes[0], closure: $paths[0]}' \
+  jq --sort-keys --slurpfile sizes sizes --slurpfile paths paths --slurpfile closures closures \
+    '. + {sizes: $sizes[0], closure: $paths[0], closures: $closures[0]}' \
     "$documentPath" > $out/manifest.json
 ''

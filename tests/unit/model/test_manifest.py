@@ -82,7 +82,33 @@ def test_what_does_not_apply_to_a_flavour_may_be_absent() -> None:
     assert manifest.files() == ()
 
 
+def test_a_role_of_containers_has_a_closure_of_its_own_and_says_what_it_wants_of_its_host() -> None:
+    whole = document(closures={"client": [CLIENT, LAYER, CLIENT]})
+    wishes = {"privileged": True, "capabilities": ["SYS_TIME", "NET_ADMIN"], "hostNamespaces": ["pid"]}
+    whole["roles"]["server"]["container"] = wishes
+    roles = parse(whole).roles
+    assert roles["client"].closure == (CLIENT, LAYER)
+    assert roles["client"].privileges.wanted == ()
+    assert roles["server"].privileges.wanted == (
+        "privileged", "capability NET_ADMIN", "capability SYS_TIME", "the host's pid namespace"
+    )  # fmt: skip
+
+
+def container(**wishes: Any) -> dict[str, Any]:
+    return document(roles={"s": {"toplevel": SERVER, "init": SERVER, "container": wishes}})
+
+
 FORGED = {
+    "a role's closure that is not the build's": (document(closures={"client": [store("x", "g")]}), "closure"),
+    "the host's whole store as a closure": (document(closures={"client": ["/nix/store"]}), "closure"),
+    "the closure of no role": (document(closures={"ghost": []}), "ghost"),
+    "a capability that is more than one word": (
+        container(capabilities=["ALL, SYS_ADMIN"]),
+        "capabilities[0]",
+    ),
+    "a namespace of somebody's container": (container(hostNamespaces=["container:db"]), "hostNamespaces[0]"),
+    "a privilege that only looks like none": (container(privileged=0), "container.privileged"),
+    "a device of the host": (container(devices=["/dev/sda"]), "devices"),
     "a file of the host": (document(kernel="/etc/shadow"), "kernel"),
     "a store path of somebody else": (document(kernel=f"{store('other', 'g')}/bzImage"), "does not belong"),
     "a way out of the store path": (document(kernel=f"{KERNEL}/../../../etc/shadow"), "no plain path"),
