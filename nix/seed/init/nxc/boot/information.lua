@@ -29,7 +29,7 @@ local function fetch(given)
     if not interface then return nil, why end
     local done, problem = network.configure_all { interface }
     if not done then return nil, problem end
-  else
+  elseif not given["nxc.url"]:find("^http://unix:") then
     network.dhcp(information.dhcp_script, 20)
   end
   local got, why = http.request(given["nxc.url"], nil, FETCHED, PATIENCE, console.say)
