@@ -81,6 +81,9 @@ class Testbed:
     default: bool
     suspend: bool
     conditions: Conditions
+    trusted: bool = False
+    host_paths: tuple[str, ...] = ()
+    publish_addresses: tuple[str, ...] = ()
 
     def admits(self, labels: Mapping[str, str] | None) -> bool:
         """Whether deployments of a namespace with these labels, if they are known, may use the testbed."""
@@ -117,4 +120,7 @@ class Testbed:
             default=bool(spec.get("default", False)),
             suspend=bool(spec.get("suspend", False)),
             conditions=Conditions.parse((obj.get("status") or {}).get("conditions")),
+            trusted=bool(spec.get("trusted", False)),
+            host_paths=tuple(spec.get("allowedHostPaths") or ()),
+            publish_addresses=tuple(spec.get("publishAddresses") or ()),
         )

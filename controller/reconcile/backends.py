@@ -44,7 +44,7 @@ class Backends:
         """`state`: where backends keep records."""
         self._flavours, self._store, self._host = flavours, store, host
         self._context = Context(installation, wake, clock, state, images or Nowhere(), briefings or Nowhere())
-        self._open: dict[tuple[str, str], tuple[tuple[str, ...], Backend]] = {}
+        self._open: dict[tuple[str, str], tuple[tuple[object, ...], Backend]] = {}
 
     @property
     def served_by(self) -> dict[str, frozenset[str]]:
@@ -69,7 +69,10 @@ class Backends:
             return Refusal(
                 "NotThisHost", f"testbed {testbed!r} is on host {found.host!r}; this is {self._host!r}"
             )
-        identity = (found.meta.uid, found.kind, found.endpoint, found.credentials_secret)
+        identity = (
+            *(found.meta.uid, found.kind, found.endpoint, found.credentials_secret),
+            *(found.trusted, found.host_paths, found.publish_addresses),
+        )
         if known is not None and known[0] == identity:
             return known[1]
         backend = self._flavours[flavour].open(found, self._context)

@@ -106,6 +106,7 @@ FULL = [
         default=True,
         trusted=True,
         allowedHostPaths=["/srv/data"],
+        publishAddresses=["0.0.0.0"],
         suspend=True,
     ),
 ]

@@ -320,6 +320,9 @@ WRONG = [
         "spec.allowedHostPaths[0]",
         "parts . and ..",
     ),
+    Wrong(
+        "a name for an address", lab(publishAddresses=["eth0:1"]), "spec.publishAddresses[0]", "should match"
+    ),
 ]
 
 
