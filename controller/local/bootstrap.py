@@ -1,4 +1,4 @@
-"""What a control plane holds before anybody writes to it: roles, the four CRDs, a namespace, a Testbed."""
+"""What a control plane holds before anybody writes to it: roles, the four CRDs, a namespace, Testbeds."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ MANAGER = "nxc-controller-up"
 OPERATOR_NAMESPACE = "nxc-system"
 RESERVED_MEMORY = 1 << 30
 """Bytes of this machine that the Testbed `local` leaves to its owner."""
+DOCKER_HOST = "unix:///var/run/docker.sock"
+"""Where a Docker engine is unless the environment says otherwise."""
 
 
 def install(core: ApiCore) -> None:
@@ -33,7 +35,7 @@ def install(core: ApiCore) -> None:
             }  # `upkeep` fills them in
         if not _is_kept(core, document):
             apply(core, document)
-    for document in (_namespace(), local_testbed()):
+    for document in (_namespace(), local_testbed(), *docker_testbeds(os.environ.get("DOCKER_HOST", ""))):
         create(core, document)
 
 
@@ -86,16 +88,29 @@ def _namespace() -> Object:
 
 def local_testbed() -> Object:
     """The Testbed `local`: this machine, open to every namespace, with what memory it can spare."""
+    return _testbed("local", {})
+
+
+def docker_testbeds(endpoint: str) -> list[Object]:
+    """The Testbed `docker`, where this machine has a Docker engine. `endpoint`: DOCKER_HOST, or nothing."""
+    socket = (endpoint or DOCKER_HOST).removeprefix("unix://")
+    if not socket.startswith("/") or not os.path.exists(socket):
+        return []
+    return [_testbed("docker", {"endpoint": f"unix://{socket}"})]
+
+
+def _testbed(kind: str, more: Object) -> Object:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     spare = max(memory - RESERVED_MEMORY, memory // 2) >> 20
     nodes = max(4, spare // 128)  # the smallest machine that boots has 128 MiB
     return {
         "apiVersion": "nxc.dev/v1alpha1",
         "kind": "Testbed",
-        "metadata": {"name": "local"},
+        "metadata": {"name": kind},
         "spec": {
-            "kind": "local",
+            "kind": kind,
             "host": os.uname().nodename,
+            **more,
             "allowedNamespaces": {"from": "All"},
             "capacity": {"nodes": nodes, "memory": f"{spare}Mi"},
             "default": True,

@@ -1,0 +1,103 @@
+"""A Docker engine of the tests' own: a private root, no bridge of its own, and nobody's firewall touched."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+START_SECONDS = 60.0
+
+
+class NoEngine(Exception):
+    """No engine can run here, and why."""
+
+
+class PrivateEngine:
+    """A dockerd that can be killed and started again; `directory` must be short, for its sockets."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.socket = directory / "docker.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def endpoint(self) -> str:
+        return f"unix://{self.socket}"
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> PrivateEngine:
+        """Start it and wait until it answers. Raises `NoEngine` where it ends instead."""
+        program = shutil.which("dockerd", path="/usr/sbin:/usr/bin:/usr/local/bin:/sbin")
+        if program is None:
+            raise NoEngine("dockerd is not installed (Debian: docker.io)")
+        if shutil.which("docker-compose") is None:
+            raise NoEngine("no docker-compose on the PATH")
+        (self.directory / "pid").unlink(missing_ok=True)
+        with (self.directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    program,
+                    *("--data-root", str(self.directory / "data"), "--exec-root", str(self.directory / "exec")),
+                    *("--host", self.endpoint, "--pidfile", str(self.directory / "pid")),
+                    *("--bridge", "none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"),
+                    *("--containerd-namespace", "nxc-tests", "--containerd-plugins-namespace", "nxc-tests-p"),
+                ],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self.answers():
+            if not self.running:
+                raise NoEngine(f"dockerd does not run here: {self.said()[-500:]}")
+            assert time.monotonic() < deadline, (
+                f"dockerd did not answer within {START_SECONDS} s: {self.said()[-2000:]}"
+            )
+            time.sleep(0.1)
+        return self
+
+    def answers(self) -> bool:
+        return self.socket.exists() and self.docker("version", check=False).returncode == 0
+
+    def kill(self) -> None:
+        """As the kernel's out-of-memory killer does it; containers go on until the next start."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(10)
+
+    def stop(self) -> None:
+        """Containers and engine end."""
+        if self._process is None:
+            return
+        if self.running:
+            if self.answers() and (left := self.docker("ps", "-aq").stdout.split()):
+                self.docker("rm", "-f", *left)
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(30)
+
+    def said(self) -> str:
+        return (self.directory / "log").read_text(errors="replace")
+
+    def docker(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """The command line client, as somebody would use it by hand."""
+        return subprocess.run(
+            ["docker", "--host", self.endpoint, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=check,
+        )
+
+    def containers(self, *filters: str) -> list[dict[str, str]]:
+        """Names and states, of all."""
+        words = [word for label in filters for word in ("--filter", f"label={label}")]
+        said = self.docker("ps", "--all", "--no-trunc", "--format", "{{json .}}", *words).stdout
+        return [json.loads(line) for line in said.splitlines()]
