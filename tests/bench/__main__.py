@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench import builds, fleet, planes, traffic
+from tests.bench import builds, fleet, machines, planes, traffic
 from tests.bench.process import load
 from tests.bench.table import Table
 
@@ -32,19 +32,36 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--sizes", type=int, nargs="+", default=SIZES, metavar="N", help="deployments (%(default)s)"
     )
     parser.add_argument("--builds", action="store_true", help="builds of compositions alone")
+    parser.add_argument("--machines", action="store_true", help="nodes on real machines alone")
+    parser.add_argument(
+        "--nodes",
+        type=int,
+        nargs="+",
+        default=machines.SIZES,
+        metavar="N",
+        help="nodes on machines (%(default)s)",
+    )
     parser.add_argument("--no-traffic", action="store_true", help="no requests per second")
     args = parser.parse_args(argv)
     started = time.monotonic()
     table = Table(["real", "local"])
     notes: list[str] = []
     built: list[builds.Build] = []
+    booted: list[machines.Run] = []
     with tempfile.TemporaryDirectory(prefix="nxc-bench-") as name:
-        if not args.builds:
+        everything = not args.builds and not args.machines
+        if everything:
             _measure(args, Path(name), table, notes)
-        if shutil.which("nix"):
-            built = asyncio.run(builds.measure(Path(name)))
-        else:
-            notes.append("builds: not measured, there is no Nix here")
+        if args.builds or everything:
+            if shutil.which("nix"):
+                built = asyncio.run(builds.measure(Path(name)))
+            else:
+                notes.append("builds: not measured, there is no Nix here")
+        if args.machines or everything:
+            if lacks := machines.lacking():
+                notes.append(f"machines: not measured, there is no {lacks} here")
+            else:
+                booted = asyncio.run(machines.measure(Path(name), args.nodes, _say))
     print(
         f"{os.cpu_count()} cores, Python {platform.python_version()}, {time.monotonic() - started:.0f} s in all"
     )
@@ -53,6 +70,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print()
     if built:
         builds.report(built, print)
+        print()
+    if booted:
+        machines.report(booted, print)
         print()
     print("\n".join(notes))
     return 0
