@@ -200,10 +200,14 @@ class Attempts:
     def _keep(self, attempt: Attempt) -> None:
         file = self._file(attempt.key)
         new = file.with_suffix(".new")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w") as stream:
-            json.dump(attempt.to_dict(), stream)
-        new.replace(file)
+        try:
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "w") as stream:
+                json.dump(attempt.to_dict(), stream)
+            new.replace(file)
+        except OSError:
+            new.unlink(missing_ok=True)
+            raise
         self._remember(attempt)
 
     def _remember(self, attempt: Attempt) -> None:

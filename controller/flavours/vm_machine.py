@@ -17,7 +17,7 @@ from controller.boot.server import Listener
 from controller.flavours.api import BuiltImage, Context
 from controller.flavours.vm_network import Networks
 from controller.flavours.vm_plan import End, last_words, management_card, network_card, started_again
-from controller.flavours.vm_record import Stage, VmRecord
+from controller.flavours.vm_record import Stage, VmRecord, kept
 from controller.flavours.watch import Target, Watch
 from controller.model.errors import Blame, NxcError, TestbedError
 from controller.model.machine import UNSEEN, Machine, Phase, Signal
@@ -62,7 +62,7 @@ class VmMachine:
         self._door: Listener | None = None
         self._watch: Watch | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._reached = asyncio.Event()
+        self._up = asyncio.Event()
         self._releasing = False
 
     # ------------------------------------------------------------ what others ask
@@ -125,8 +125,10 @@ class VmMachine:
     def heard(self) -> None:
         """The node fetched or reported something."""
         attempt = self._house.attempts.get(self.record.key)
-        if attempt is not None and attempt.report is not None and attempt.report.host_key:
-            self._look_after(attempt.report.host_key)
+        if attempt is not None and attempt.report is not None:
+            self._up.set()
+            if attempt.report.host_key:
+                self._look_after(attempt.report.host_key)
         self._wake()
 
     async def push(self, document: bytes, information: str) -> None:
@@ -171,47 +173,44 @@ class VmMachine:
 
     async def _live(self) -> None:
         """From its start to its end: again and again, where it restarts itself."""
-        while True:
-            try:
-                await self._stand()
-            except (NxcError, OSError) as error:
-                blame = error.blame if isinstance(error, NxcError) else Blame.TESTBED
-                await self._end(End(f"it could not be started: {error}", blame))
-                return
-            if self.record.stage is Stage.ENDED or self._releasing:
-                self._house.attempts.close(self.record.key)
-                return
-            process = self._process
-            assert process is not None
-            self._spawn(self._settle_in())
-            await process.ended()
-            if not await self._starts_again(process.status):
-                return
+        try:
+            while await self._stand():
+                process = self._process
+                assert process is not None
+                self._spawn(self._settle_in())
+                await process.ended()
+                if not await self._starts_again(process.status):
+                    return
+        except (NxcError, OSError) as error:
+            blame = error.blame if isinstance(error, NxcError) else Blame.TESTBED
+            await self._end(End(f"it could not be started: {error}", blame))
 
-    async def _stand(self) -> None:
-        """Have its process: the one that runs already, or a new one when it never had any."""
+    async def _stand(self) -> bool:
+        """Have its process: the one that runs already, or a new one when it never had any; False where it ended."""
         self._process = await adopt(self.home / "lock")
         if self.record.stage is Stage.ENDED:
+            self._house.attempts.close(self.record.key)
             await self._kill()
-            return
+            return False
         if self._process is not None and self._house.attempts.get(self.record.key) is None:
             await self._kill()
             why = "what it was told is not on record any more, and so it was ended"
             await self._end(End(why, Blame.CONTROLLER))
-            return
+            return False
         if self._process is not None:
             await self._open_door()
             if self.record.stage is not Stage.RUNNING:
                 await self._write(replace(self.record, stage=Stage.RUNNING))
-            return
+            return True
         ran = (self.directory / qemu.CONSOLE_LOG).exists()
         over = self.record.stage is Stage.RUNNING or (self.record.stage is Stage.STARTING and ran)
         if over and not await self._starts_again(None):
-            return
+            return False
         await self._house.slots.acquire()
         holding = self._spawn(self._boot_or_wait())
         holding.add_done_callback(lambda _: self._house.slots.release())
         await self._start()
+        return True
 
     async def _kill(self) -> None:
         if self._process is not None:
@@ -219,10 +218,10 @@ class VmMachine:
             await self._process.ended()
 
     async def _boot_or_wait(self) -> None:
-        """Until the node is reached or gone, but not for ever: for so long it counts among those that boot."""
+        """Until the node reports or is gone, but not for ever: for so long it counts among those that boot."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SLOT_LIMIT):
-                await self._reached.wait()
+                await self._up.wait()
 
     async def _start(self) -> None:
         record, house = self.record, self._house
@@ -306,13 +305,8 @@ class VmMachine:
         async def client_key() -> str:
             return (await self._house.context.briefings.client_key(self.record.owner)).private
 
-        self._watch = Watch(target, client_key, self._observed)
+        self._watch = Watch(target, client_key, self._wake)
         self._spawn(self._watch.run())
-
-    def _observed(self) -> None:
-        if self._watch is not None and self._watch.reachable.ok:
-            self._reached.set()
-        self._wake()
 
     async def _starts_again(self, status: int | None) -> bool:
         """After the end of its process: whether it is to be started again, because its system asked for that.
@@ -338,7 +332,7 @@ class VmMachine:
         await self._cancel(but=asyncio.current_task())
         await self._close_door()
         self._process = self._port = self._watch = None
-        self._reached = asyncio.Event()
+        self._up = asyncio.Event()
         self._house.attempts.again(self.record.key)
         await self._write(next_)
         self._wake()
@@ -352,10 +346,14 @@ class VmMachine:
             self.directory / EMULATOR_LOG
         )
         self._house.attempts.close(self.record.key)
-        await self._write(
-            replace(self.record, stage=Stage.ENDED, ended=end.why, blame=end.blame, evidence=evidence)
+        self.record = replace(
+            self.record, stage=Stage.ENDED, ended=end.why, blame=end.blame, evidence=evidence
         )
-        self._reached.set()
+        try:
+            await self._write(self.record)
+        except TestbedError as error:  # the next operator finds it out by itself
+            logger.error("the end of machine %s is not on record: %s", self.record.key, error)
+        self._up.set()
         self._wake()
         await self._cancel(but=asyncio.current_task())
         await self._close_door()
@@ -381,7 +379,8 @@ class VmMachine:
 
     async def _write(self, record: VmRecord) -> None:
         self.record = record
-        await asyncio.to_thread(files.write_record, self.home, record.to_dict())
+        with kept():
+            await asyncio.to_thread(files.write_record, self.home, record.to_dict())
 
     async def _open_door(self) -> None:
         """Answer this machine, and it alone, where its QEMU connects."""

@@ -7,11 +7,10 @@ stands in its state directory, and what runs holds locks there (`controller.test
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from controller.boot.attempts import Attempt, Attempts
@@ -19,7 +18,7 @@ from controller.flavours.api import Context
 from controller.flavours.vm_machine import House, VmMachine
 from controller.flavours.vm_network import Networks
 from controller.flavours.vm_plan import Identity, document, plan_machine
-from controller.flavours.vm_record import VERSION, VmRecord
+from controller.flavours.vm_record import VERSION, VmRecord, kept
 from controller.model.errors import NxcError, TestbedError
 from controller.model.kinds import Key
 from controller.model.machine import Inventory, Machine, MachineKey, Order
@@ -63,7 +62,7 @@ class VmRamdiskBackend:
     async def prepare(self, deployment: str) -> None:
         """See `controller.flavours.api.Backend`."""
         house = await self._house()
-        with _records_kept():
+        with kept():
             await house.networks.prepare(deployment)
 
     async def dismantle(self, deployment: str) -> bool:
@@ -101,9 +100,13 @@ class VmRamdiskBackend:
             order, image.manifest, told, token, user=network.user, now=self._context.clock()
         )
         machine = VmMachine(house, record)
-        with _records_kept():
+        with kept():
             house.attempts.open(Attempt(order.key, token, told.canonical(), order.information))
-            await asyncio.to_thread(files.write_record, machine.home, record.to_dict())
+            try:
+                await asyncio.to_thread(files.write_record, machine.home, record.to_dict())
+            except OSError:
+                house.attempts.close(order.key)
+                raise
         self._machines[order.key] = machine
         machine.begin()
 
@@ -233,15 +236,6 @@ class VmRamdiskBackend:
             await asyncio.sleep(LOGS_EVERY)
             for machine in list(self._machines.values()):
                 await asyncio.to_thread(machine.cut_logs)
-
-
-@contextlib.contextmanager
-def _records_kept() -> Iterator[None]:
-    """What the file system refuses is said to be the host's fault."""
-    try:
-        yield
-    except OSError as error:
-        raise TestbedError("StateUnusable", f"the records of machines cannot be kept: {error}") from None
 
 
 def at_once(accelerator: Accelerator, processors: int) -> int:

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from controller.boot.report import Expected
-from controller.model.errors import Blame
+from controller.model.errors import Blame, TestbedError
 from controller.model.kinds import NODE, Key
 from controller.model.machine import MachineKey
 from controller.model.manifest import Manifest, RoleSystem
 
 VERSION = 1
 """Of the format of a machine's record."""
+
+
+@contextlib.contextmanager
+def kept() -> Iterator[None]:
+    """What the file system refuses is said to be the host's fault."""
+    try:
+        yield
+    except OSError as error:
+        raise TestbedError("StateUnusable", f"the records of machines cannot be kept: {error}") from None
 
 
 class Stage(StrEnum):

@@ -13,7 +13,8 @@ from controller.model.machine import UNSEEN, Signal
 
 AGAIN_FIRST, AGAIN_LAST = 0.25, 5.0
 """Seconds until the next try to log in: at first, and later on."""
-UNHEALTHY_EVERY, HEALTHY_EVERY = 1.0, 30.0
+UNHEALTHY_FIRST, UNHEALTHY_LAST, HEALTHY_EVERY = 0.25, 1.0, 30.0
+"""Seconds until the next question how it is: while it is not well, at first and later on, and when it is."""
 MISSES = 2
 """Tries to log in that may fail before a node that was reached counts as lost."""
 
@@ -88,12 +89,14 @@ class Watch:
     async def _stay(self) -> None:
         session, target = self._session, self.target
         assert session is not None
+        pause = UNHEALTHY_FIRST
         while True:
             answer = await session.run(
                 health.script(target.readiness), seconds=health.time_limit(target.readiness)
             )
             self._say(self.reachable, health.judge(answer.output, target.readiness, target.ports))
-            every = HEALTHY_EVERY if self.healthy.ok else UNHEALTHY_EVERY
+            every = HEALTHY_EVERY if self.healthy.ok else pause
+            pause = UNHEALTHY_FIRST if self.healthy.ok else min(pause * 1.5, UNHEALTHY_LAST)
             try:
                 async with asyncio.timeout(every):
                     await session.closed()

@@ -15,15 +15,23 @@ RECORD = "record.json"
 
 
 def write_record(directory: Path, record: Mapping[str, Any]) -> None:
-    """Write the record of a directory, which is made (0700) if need be; it is on disk when this returns."""
+    """Write the record of a directory, which is made (0700) if need be; it is on disk when this returns.
+
+    Raises `OSError` (the disk is full); then what was there before is there still, and nothing else.
+    """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = directory / f"{RECORD}.new"
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
-        json.dump(record, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    new.replace(directory / RECORD)
+    try:
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w") as stream:
+            json.dump(record, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        new.replace(directory / RECORD)
+    except OSError:
+        new.unlink(missing_ok=True)
+        remove_empty(directory)
+        raise
     for parent in (directory, directory.parent):
         descriptor = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shutil
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,18 +57,7 @@ def site(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
     directory = tmp_path_factory.mktemp("site")
     plane = LocalThread(Settings(directory / "state", directory / "kubeconfig"))
     plane.start()
-    operator = OperatorProcess(
-        directory / "kubeconfig",
-        directory,
-        *("--machine-state", str(directory)),
-        python=(
-            str(shutil.which("env")),
-            f"NXC_TEST_IMAGES={images}",
-            _python(),
-            "-m",
-            "tests.system.vm.operator",
-        ),
-    )
+    operator = operator_with(images, directory / "kubeconfig", directory)
     site = Site(directory / "kubeconfig", operator, directory)
     try:
         operator.start()
@@ -81,10 +71,20 @@ def site(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
     assert "Traceback" not in operator.said(), operator.said()
 
 
-def _python() -> str:
-    import sys
-
-    return sys.executable
+def operator_with(images: Path, kubeconfig: Path, directory: Path) -> OperatorProcess:
+    """An operator with ready-made images, and the records of its machines in `directory`."""
+    return OperatorProcess(
+        kubeconfig,
+        directory,
+        *("--machine-state", str(directory)),
+        python=(
+            str(shutil.which("env")),
+            f"NXC_TEST_IMAGES={images}",
+            sys.executable,
+            "-m",
+            "tests.system.vm.operator",
+        ),
+    )
 
 
 @pytest.fixture
@@ -92,7 +92,14 @@ async def stage(site: Site) -> AsyncIterator[VmStage]:
     """A namespace of the test's own. At its end everything in it is deleted, and nothing may be left."""
     if not site.operator.running:
         site.operator.start()
-    client = await connect(site.kubeconfig)
+    async with stage_on(site) as stage:
+        yield stage
+
+
+@contextlib.asynccontextmanager
+async def stage_on(site: Site, *, patient: bool = False) -> AsyncIterator[VmStage]:
+    """As `stage`, on any site. `patient`: with a client that outlives failures of the API server."""
+    client = await connect(site.kubeconfig, patient=patient)
     namespace = f"vm-{secrets.token_hex(3)}"
     await client.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     stage = VmStage(client, namespace, site.state / "machines" / "local", site.runtime)

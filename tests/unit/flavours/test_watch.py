@@ -54,7 +54,7 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Node:
     monkeypatch.setattr(module, "Session", node)
     monkeypatch.setattr(module, "AGAIN_FIRST", 0.01)
     monkeypatch.setattr(module, "AGAIN_LAST", 0.02)
-    monkeypatch.setattr(module, "UNHEALTHY_EVERY", 0.01)
+    monkeypatch.setattr(module, "UNHEALTHY_FIRST", 0.01)
     monkeypatch.setattr(module, "HEALTHY_EVERY", 0.05)
     return node
 
