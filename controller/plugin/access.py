@@ -80,8 +80,8 @@ class Access:
         except NotFound:
             raise UserError(
                 "NoKey",
-                f"there is no Secret {self.namespace}/{name} yet: the controller makes it with the first node "
-                f"(kubectl nxc status {deployment} says how far it is)",
+                f"there is no Secret {self.namespace}/{name}: the controller makes it with the first node (kubectl nxc "
+                f"status {deployment} says how far it is), and puts it back within five minutes if it was deleted",
             ) from None
         try:
             key = base64.b64decode((secret.get("data") or {})[PRIVATE_KEY], validate=True).decode()
