@@ -11,13 +11,10 @@ from controller.local.core.bootstrap_rbac import bootstrap_objects
 from controller.local.core.errors import ApiError
 from controller.local.core.request import APPLY_PATCH, Request
 from controller.local.core.storage import Object
+from controller.local.testbeds import docker_testbeds, local_testbed
 
 MANAGER = "nxc-controller-up"
 OPERATOR_NAMESPACE = "nxc-system"
-RESERVED_MEMORY = 1 << 30
-"""Bytes of this machine that the Testbed `local` leaves to its owner."""
-DOCKER_HOST = "unix:///var/run/docker.sock"
-"""Where a Docker engine is unless the environment says otherwise."""
 
 
 def install(core: ApiCore) -> None:
@@ -84,35 +81,3 @@ def _request(core: ApiCore, verb: Any, document: Object, **more: Any) -> Request
 
 def _namespace() -> Object:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": OPERATOR_NAMESPACE}}
-
-
-def local_testbed() -> Object:
-    """The Testbed `local`: this machine, open to every namespace, with what memory it can spare."""
-    return _testbed("local", {})
-
-
-def docker_testbeds(endpoint: str) -> list[Object]:
-    """The Testbed `docker`, where this machine has a Docker engine. `endpoint`: DOCKER_HOST, or nothing."""
-    socket = (endpoint or DOCKER_HOST).removeprefix("unix://")
-    if not socket.startswith("/") or not os.path.exists(socket):
-        return []
-    return [_testbed("docker", {"endpoint": f"unix://{socket}"})]
-
-
-def _testbed(kind: str, more: Object) -> Object:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    spare = max(memory - RESERVED_MEMORY, memory // 2) >> 20
-    nodes = max(4, spare // 128)  # the smallest machine that boots has 128 MiB
-    return {
-        "apiVersion": "nxc.dev/v1alpha1",
-        "kind": "Testbed",
-        "metadata": {"name": kind},
-        "spec": {
-            "kind": kind,
-            "host": os.uname().nodename,
-            **more,
-            "allowedNamespaces": {"from": "All"},
-            "capacity": {"nodes": nodes, "memory": f"{spare}Mi"},
-            "default": True,
-        },
-    }
