@@ -3,6 +3,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 SEEDS ?= 20000
+MACHINES ?= 40
 PYTEST_ARGS ?=
 WORKERS ?= 0
 PARTS := nix-bin qemu-system-x86 vde2 busybox-static iproute2 openssh-client git
@@ -24,8 +25,9 @@ demo: parts ## a local control plane, the operator and a deployment, to look at
 test: parts ## all tests but the benchmarks and the soak; WORKERS=2: two files at a time
 	pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
-soak: install ## SEEDS scenarios in virtual time
+soak: parts ## SEEDS scenarios in virtual time; MACHINES deployments on real machines under random faults
 	python -m tests.scenarios.soak --seeds $(SEEDS)
+	@[ $(MACHINES) = 0 ] || NXC_SOAK_MACHINES=$(MACHINES) pytest -n 0 -q tests/system/vm/test_soak.py
 
 bench: parts ## time, memory and API writes, measured in one run
 	python -m tests.bench

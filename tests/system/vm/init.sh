@@ -20,6 +20,7 @@ echo "tiny: up, mode ${mode:-good}"
 case $mode in
   panic) exit 3 ;;
   off) poweroff -f ;;
+  restart) reboot -f ;;
   hang) while :; do sleep 1000; done ;;
 esac
 modprobe -a virtio_pci virtio_net
