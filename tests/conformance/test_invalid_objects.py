@@ -199,6 +199,12 @@ WRONG = [
         "should match",
     ),
     Wrong(
+        "memory in words",
+        roles({"name": "a", "resources": {"memory": "1 gigabyte"}}),
+        "spec.roles[0].resources.memory",
+        "such as 256Mi",
+    ),
+    Wrong(
         "no processor",
         roles({"name": "a", "resources": {"cpus": 0}}),
         "spec.roles[0].resources.cpus",
@@ -209,6 +215,7 @@ WRONG = [
     ),
     Wrong("a machine twice", deployment(machines=["m1", "m1"]), "spec.machines[1]", "Duplicate value"),
     Wrong("a lease in days", deployment(lease={"duration": "2d"}), "spec.lease.duration", "should match"),
+    Wrong("a lease in words", deployment(lease={"duration": "2 hours"}), "spec.lease.duration", "such as 2h"),
     Wrong(
         "a lease of no time", deployment(lease={"duration": "0h"}), "spec.lease.duration", "longer than zero"
     ),
