@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from tempfile import TemporaryDirectory
 
 from controller.build import process
-from controller.build.cgroups import Groups, find
 from controller.build.configuration import HOME
 from controller.build.system import System
 from controller.model.errors import NxcError
+from controller.testbeds.cgroups import Groups, find
 
 USER = 59911
 """The uid and gid of Nix where no system user `nxc-nix` exists: above the users of people, below systemd's."""

@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from controller.build import configuration, disk, process
-from controller.build.cgroups import Group
 from controller.build.isolation import Isolation, identity_files
 from controller.build.limits import GIB, MIB
 from controller.build.system import System
+from controller.testbeds.cgroups import Group
 
 _FIRST, _LAST = 1000, 30000
 """Process numbers inside the jails; no two at one time are alike (see `jail.py`)."""

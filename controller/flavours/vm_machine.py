@@ -23,6 +23,7 @@ from controller.model.errors import Blame, NxcError, TestbedError
 from controller.model.machine import UNSEEN, Machine, Phase, Signal
 from controller.testbeds import console, files, initrd, monitor, qemu
 from controller.testbeds.accelerator import Accelerator
+from controller.testbeds.cgroups import Group, Groups
 from controller.testbeds.process import Command, Process, adopt, start
 
 logger = logging.getLogger(__name__)
@@ -30,12 +31,20 @@ logger = logging.getLogger(__name__)
 SLOT_LIMIT = 120.0
 """Seconds after which a machine that is still booting no longer keeps others from it."""
 MONITOR_LIMIT = 30.0
+GROUP_LIMIT = 5.0
+"""Seconds until a control group must be empty whose processes were killed."""
 EMULATOR_LOG = "qemu.log"
+OVERHEAD = 256 << 20
+"""Bytes that QEMU may use beside its machine's memory and initrd; it takes about 100 MiB."""
+THREADS = 256
 
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What the machines of one testbed share. `slots`: how many may boot at the same time."""
+    """What the machines of one testbed share.
+
+    `slots`: how many may boot at the same time; `groups`: where control groups can be made, if anywhere.
+    """
 
     context: Context
     state: Path
@@ -44,6 +53,7 @@ class House:
     networks: Networks
     accelerator: Accelerator
     slots: asyncio.Semaphore
+    groups: Groups
 
     @property
     def archives(self) -> Path:
@@ -152,6 +162,7 @@ class VmMachine:
         if self._process is None:
             self._process = await adopt(self.home / "lock")
         await self._kill()
+        await self._leave_group()
         self._house.attempts.close(self.record.key)
         await self._close_door()
         await asyncio.to_thread(files.remove, self.directory)
@@ -232,7 +243,11 @@ class VmMachine:
         if image is None:
             raise NxcError("ImageMissing", f"image {record.image} is not in the store any more")
         since = house.context.clock()
-        await self._write(replace(record, stage=Stage.STARTING, since=since))
+        await self._leave_group()
+        name = f"nxc-{self.directory.name}"
+        directories = tuple(map(str, house.groups.named(name).directories))
+        await self._write(replace(record, stage=Stage.STARTING, since=since, group=directories))
+        group = await asyncio.to_thread(self._make_group, name)
         await asyncio.to_thread(files.remove, self.directory)
         await self._open_door()
         with contextlib.ExitStack() as stack:
@@ -256,9 +271,33 @@ class VmMachine:
                 record.user,
                 groups=_groups(house.accelerator),
                 files=(kernel, archive),
+                join=group.procs,
             )
             self._process = await start(command, self.home / "lock")
         await self._write(replace(self.record, stage=Stage.RUNNING))
+
+    @property
+    def _group(self) -> Group:
+        return Group(tuple(map(Path, self.record.group)))
+
+    def _make_group(self, name: str) -> Group:
+        """A control group of its own; none where the host does not let us."""
+        try:
+            return self._house.groups.make(name, memory=self.record.memory + OVERHEAD, processes=THREADS)
+        except OSError as error:
+            logger.warning("machine %s gets no control group: %s", self.record.key, error)
+            return Group()
+
+    async def _leave_group(self) -> None:
+        """Have nothing left in its control group, and then no group."""
+        group = self._group
+        if not group.directories:
+            return
+        deadline = asyncio.get_running_loop().time() + GROUP_LIMIT
+        while group.occupied() and asyncio.get_running_loop().time() < deadline:
+            group.kill()
+            await asyncio.sleep(0.02)
+        await asyncio.to_thread(group.remove)
 
     def _open_files(self, image: BuiltImage, stack: contextlib.ExitStack) -> tuple[int, int]:
         """The kernel and initrd, open: QEMU's user may read the files, but not enter the directories above."""
@@ -315,6 +354,9 @@ class VmMachine:
         """
         text = console.tail(self.directory / qemu.CONSOLE_LOG)
         end = last_words(text, console.tail(self.directory / EMULATOR_LOG), status)
+        if await asyncio.to_thread(self._group.memory_exhausted):
+            limit = (self.record.memory + OVERHEAD) >> 20
+            end = End(f"QEMU used more than the {limit} MiB that it may, and was ended", Blame.TESTBED)
         attempt = self._house.attempts.get(self.record.key)
         if not end.restart or attempt is None or self._releasing:
             await self._end(end)

@@ -24,7 +24,7 @@ from controller.model.kinds import Key
 from controller.model.machine import Inventory, Machine, MachineKey, Order
 from controller.model.record import Unreadable, read
 from controller.model.testbed import Testbed
-from controller.testbeds import files, initrd
+from controller.testbeds import cgroups, files, initrd
 from controller.testbeds.accelerator import Accelerator, probe
 
 logger = logging.getLogger(__name__)
@@ -187,6 +187,9 @@ class VmRamdiskBackend:
             ) from None
         accelerator = probe()
         networks = Networks(self._state, self._runtime, self._reconnect)
+        groups = await asyncio.to_thread(cgroups.find)
+        if groups.unavailable:
+            logger.warning("machines have no control groups of their own: %s", groups.unavailable)
         house = House(
             context=self._context,
             state=self._state,
@@ -194,6 +197,7 @@ class VmRamdiskBackend:
             attempts=attempts,
             networks=networks,
             accelerator=accelerator,
+            groups=groups,
             slots=asyncio.Semaphore(at_once(accelerator, os.cpu_count() or 1)),
         )
         await networks.load()

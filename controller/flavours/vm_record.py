@@ -66,7 +66,8 @@ class VmRecord:
     """One machine.
 
     `information` is the digest of what it was told last; `user` the uid that QEMU runs as; `restarts` when it
-    restarted itself of late, `unreached` how often in a row before it had reported.
+    restarted itself of late, `unreached` how often in a row before it had reported; `group` the directories of its
+    control group.
     """
 
     key: MachineKey
@@ -91,6 +92,7 @@ class VmRecord:
     evidence: str = ""
     restarts: tuple[datetime, ...] = ()
     unreached: int = 0
+    group: tuple[str, ...] = ()
 
     @property
     def expected(self) -> Expected:
@@ -132,6 +134,7 @@ class VmRecord:
             "evidence": self.evidence,
             "restarts": [time.isoformat() for time in self.restarts],
             "unreached": self.unreached,
+            "group": list(self.group),
         }
 
     @classmethod
@@ -193,4 +196,5 @@ class VmRecord:
             evidence=value["evidence"],
             restarts=tuple(datetime.fromisoformat(time) for time in value.get("restarts", ())),
             unreached=value.get("unreached", 0),
+            group=tuple(value.get("group", ())),
         )

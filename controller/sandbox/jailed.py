@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.build import process
-from controller.build.cgroups import Group, Groups, find
 from controller.build.isolation import own_user, probe
 from controller.build.limits import MIB, duration, size
 from controller.build.log import plain
@@ -30,6 +29,7 @@ from controller.sandbox.api import Order
 from controller.sandbox.interpreter import interpreter
 from controller.sandbox.news import News, begun, finding
 from controller.sandbox.relay import relays
+from controller.testbeds.cgroups import Group, Groups, find
 
 USER, USER_NAME = 59912, "nxc-test"
 """The uid of test scripts where no system user of the name exists; another one than Nix's, whose store it is."""

@@ -22,6 +22,8 @@ from controller.model.errors import TestbedError
 
 T = TypeVar("T")
 
+_WAIT = 'read -r _ && exec "$@" </dev/null'
+"""Nothing is run if we die before we let it."""
 HOLDER_LIMIT = 5.0
 """Seconds until a process that was started must be found to hold its lock."""
 
@@ -30,7 +32,8 @@ HOLDER_LIMIT = 5.0
 class Command:
     """What to run. `user`: the uid (and gid) to run as, `None` for our own; `files` stay open for it.
 
-    `daemon`: it goes on as another process by itself.
+    `daemon`: it goes on as another process by itself. `join`: `cgroup.procs` files of control groups; it is in
+    them before its first instruction.
     """
 
     argv: Sequence[str]
@@ -40,6 +43,7 @@ class Command:
     groups: Sequence[int] = ()
     files: Sequence[int] = ()
     daemon: bool = False
+    join: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -170,11 +174,12 @@ def _spawn(command: Command, lock: int) -> subprocess.Popen[bytes]:
     identity: dict[str, object] = {}
     if command.user is not None:
         identity = {"user": command.user, "group": command.user, "extra_groups": list(command.groups)}
+    argv = ["/bin/sh", "-c", _WAIT, "sh", *command.argv] if command.join else command.argv
     try:
-        return subprocess.Popen(  # type: ignore[call-overload,no-any-return]  # noqa: S603 - rendered by us
-            command.argv,
+        child: subprocess.Popen[bytes] = subprocess.Popen(  # type: ignore[call-overload]  # noqa: S603 - rendered by us
+            argv,
             cwd=command.directory,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if command.join else subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             pass_fds=(lock, *command.files),
@@ -188,6 +193,23 @@ def _spawn(command: Command, lock: int) -> subprocess.Popen[bytes]:
         raise TestbedError("DidNotStart", f"{command.argv[0]} cannot be started: {error}") from None
     finally:
         os.close(output)
+    if child.stdin is not None:
+        _let_in(child, command.join)
+    return child
+
+
+def _let_in(child: subprocess.Popen[bytes], groups: Sequence[str]) -> None:
+    """Put a process that waits for it into control groups, and let it go on; without them it ends."""
+    assert child.stdin is not None
+    with child.stdin:
+        try:
+            for file in groups:
+                Path(file).write_text(str(child.pid))
+            child.stdin.write(b"\n")
+        except OSError as error:
+            child.kill()
+            child.wait()
+            raise TestbedError("DidNotStart", f"it cannot join its control group: {error}") from None
 
 
 def _holders(lock: Path) -> list[int]:

@@ -21,7 +21,6 @@ from pathlib import Path
 import pytest
 
 from controller.build import isolation as isolation_module
-from controller.build.cgroups import Groups
 from controller.build.isolation import USER, Isolation, probe
 from controller.build.limits import GIB, MIB
 from controller.build.nix import Nix
@@ -29,6 +28,7 @@ from controller.build.process import TimeIsUp, TooMuchOutput
 from controller.build.runner import OutOfMemory, Runner
 from controller.build.system import System
 from controller.model.errors import NxcError
+from controller.testbeds.cgroups import Groups
 from tests.build.conftest import EXPRESSIONS
 
 

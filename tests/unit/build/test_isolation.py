@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from controller.build import commands, isolation
-from controller.build.cgroups import Groups
 from controller.build.isolation import Isolation
 from controller.build.system import System
 from controller.model.errors import NxcError
+from controller.testbeds.cgroups import Groups
 
 FULL = Isolation((59911, 59911), True, Groups(2, (Path("/sys/fs/cgroup/x"),)))
 

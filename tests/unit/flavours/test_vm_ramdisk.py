@@ -25,6 +25,7 @@ from controller.model.information import Host
 from controller.model.kinds import NODE, Key
 from controller.model.machine import Machine, MachineKey, Order, Phase, Signal
 from controller.model.manifest import Manifest, RoleSystem
+from controller.testbeds import cgroups
 from controller.testbeds.accelerator import Accelerator
 from tests.unit.plan.make import make_testbed
 
@@ -164,6 +165,26 @@ async def test_a_machine_comes_up_verified_reached_and_healthy(world: World) -> 
     assert machine.information == "sha256:n"
     assert machine.verified.ok
     assert OWNER in world.woken
+
+
+async def test_a_machine_is_in_a_control_group_of_its_own_and_killed_with_it(world: World) -> None:
+    groups = cgroups.find()
+    if groups.unavailable:
+        pytest.skip(groups.unavailable)
+    await world.backend.boot(order())
+    await world.until(lambda m: m.healthy.ok)
+    vm = world.backend._machines[KEY]
+    assert vm._process is not None
+    assert [path.parent for path in vm._group.directories] == list(groups.parents)
+    for file in vm._group.procs:
+        assert str(vm._process.pid) in (await asyncio.to_thread(Path(file).read_text)).split()
+    intruder = await asyncio.create_subprocess_exec("sleep", "60")
+    for file in vm._group.procs:
+        await asyncio.to_thread(Path(file).write_text, str(intruder.pid))
+    assert await world.backend.release(KEY.node, OWNER)
+    async with asyncio.timeout(10):
+        assert await intruder.wait() == -signal.SIGKILL
+    assert not any(path.exists() for path in vm._group.directories)
 
 
 async def test_an_order_that_is_repeated_makes_no_second_machine(world: World) -> None:

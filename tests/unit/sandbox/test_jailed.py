@@ -12,7 +12,6 @@ from textwrap import dedent
 
 import pytest
 
-from controller.build.cgroups import find
 from controller.build.isolation import probe
 from controller.build.system import System
 from controller.model.errors import Blame, NxcError
@@ -22,6 +21,7 @@ from controller.model.trial import Finding, TrialState
 from controller.sandbox.api import Order
 from controller.sandbox.jailed import Jailed, Limits
 from controller.sandbox.news import News
+from controller.testbeds.cgroups import find
 from tests.unit.plugin import stand_in
 
 WEB = Key(DEPLOYMENT, "lab", "web")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from controller.build.cgroups import find
+from controller.testbeds.cgroups import find
 
 
 def controller(path: Path, *files: str) -> Path:
@@ -35,6 +37,25 @@ def test_one_controller_alone_is_better_than_none(tmp_path: Path) -> None:
     memory = controller(tmp_path / "memory")
     found = find(tmp_path, "4:memory:/\n")
     assert (found.parents, found.unavailable) == ((memory,), "no controller pids")
+
+
+def test_what_is_in_a_group_is_killed_and_the_group_goes() -> None:
+    groups = find()
+    if groups.unavailable:
+        pytest.skip(groups.unavailable)
+    name = f"nxc-test-{os.getpid()}"
+    group = groups.make(name, memory=64 << 20, processes=8)
+    assert group == groups.named(name)
+    child = subprocess.Popen(["sleep", "60"])
+    for file in group.procs:
+        Path(file).write_text(str(child.pid))
+    assert group.occupied()
+    group.kill()
+    assert child.wait(10) == -signal.SIGKILL
+    assert not group.occupied()
+    group.remove()
+    group.remove()
+    assert not any(directory.exists() for directory in group.directories)
 
 
 def test_version_2(tmp_path: Path) -> None:

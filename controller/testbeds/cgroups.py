@@ -1,4 +1,4 @@
-"""Control groups for Nix processes, where this host lets us make some: version 1 or 2.
+"""Control groups for what we run on this host, where it lets us make some: version 1 or 2.
 
 A group bounds what a process and all that it starts use together, which rlimits (per process, or per user)
 do not. Kernel documentation: admin-guide/cgroup-v1/{memory,pids}, admin-guide/cgroup-v2.
@@ -10,6 +10,7 @@ import contextlib
 import errno
 import logging
 import os
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,11 +43,30 @@ class Group:
                         return True
         return False
 
+    def kill(self) -> None:
+        """End everything in it at once; it is gone soon after."""
+        for directory in self.directories:
+            with contextlib.suppress(OSError):
+                (directory / "cgroup.kill").write_text("1")
+            with contextlib.suppress(OSError):
+                for process in (directory / "cgroup.procs").read_text().split():
+                    os.kill(int(process), signal.SIGKILL)
+
+    def occupied(self) -> bool:
+        """Is anything in it?"""
+        for directory in self.directories:
+            with contextlib.suppress(OSError):
+                if (directory / "cgroup.procs").read_text().strip():
+                    return True
+        return False
+
     def remove(self) -> None:
         """Removes it; nothing may be in it any more."""
         for directory in self.directories:
             try:
                 directory.rmdir()
+            except FileNotFoundError:
+                pass
             except OSError as error:
                 log.warning("control group %s stays: %s", directory, error.strerror)
 
@@ -58,6 +78,10 @@ class Groups:
     version: int = 0
     parents: tuple[Path, ...] = ()
     unavailable: str = ""
+
+    def named(self, name: str) -> Group:
+        """The group of a name, made or not."""
+        return Group(tuple(parent / name for parent in self.parents))
 
     def make(self, name: str, *, memory: int, processes: int) -> Group:
         """A new group. OSError: the host refuses."""
