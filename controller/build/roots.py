@@ -22,8 +22,10 @@ class Roots:
 
     def __init__(self, gcroots: Path, *, fresh_for: float = 6 * 3600) -> None:
         self._named, self._fresh, self._fresh_for = gcroots / "nxc", gcroots / "nxc-fresh", fresh_for
-        self._named.mkdir(exist_ok=True, mode=0o755)
-        self._fresh.mkdir(exist_ok=True, mode=0o755)
+        for directory in (self._named, self._fresh):
+            directory.mkdir(exist_ok=True, mode=0o755)
+            for unfinished in directory.glob(".*"):  # whoever was killed between the two steps of `_link`
+                unfinished.unlink()
 
     def add(self, name: str, path: str) -> None:
         """Keeps this path, and all it refers to, under this name; what had the name before loses it."""
