@@ -16,8 +16,9 @@ from controller.runtime.store import ANY_TESTBED, Entry, Store, key_of, referenc
 
 logger = logging.getLogger(__name__)
 
-NODE_NEWS = 0.1
-"""Seconds by which news of nodes reach their Deployment: a burst of them costs one look and one write."""
+NODE_NEWS, NODE_PROGRESS = 0.1, 1.0
+"""Seconds by which news of nodes reach their Deployment: a burst of them costs one look and one write. What only
+tells how far a node is on its way may come later than what makes it ready, or no longer so."""
 TESTBED_NEWS = 1.0
 """The same for a Testbed's count of what it carries."""
 
@@ -82,7 +83,7 @@ class Feed:
         if entry is None:
             return []
         if key.kind is NODE:
-            return self._around_node(entry, lifecycle=before is None or after is None)
+            return self._around_node(entry, before, after)
         if key.kind is DEPLOYMENT and _respecified(before, after):
             return self._around_deployment(key, (before, after))
         if key.kind is COMPOSITION:
@@ -91,12 +92,15 @@ class Feed:
             return [(user, 0) for user in (*self.store.users(key), *self.store.users(ANY_TESTBED))]
         return []
 
-    def _around_node(self, entry: Entry, *, lifecycle: bool) -> list[tuple[Key, float]]:
+    def _around_node(
+        self, entry: Entry, before: Entry | None, after: Entry | None
+    ) -> list[tuple[Key, float]]:
         if not isinstance(entry.parsed, Node):
             return []
         spec = entry.parsed.spec
-        concerned = [(Key(DEPLOYMENT, entry.meta.namespace, spec.deployment), NODE_NEWS)]
-        if lifecycle:
+        delay = NODE_PROGRESS if _on_its_way(before, after) else NODE_NEWS
+        concerned = [(Key(DEPLOYMENT, entry.meta.namespace, spec.deployment), delay)]
+        if before is None or after is None:
             concerned.append((Key(TESTBED, "", spec.testbed), TESTBED_NEWS))
         return concerned
 
@@ -109,6 +113,20 @@ class Feed:
             (target, 0 if target.kind is COMPOSITION else TESTBED_NEWS) for target in targets - {ANY_TESTBED}
         ]
         return concerned
+
+
+def _on_its_way(before: Entry | None, after: Entry | None) -> bool:
+    """Whether a node has only come a step further, or back, and is not ready as it was not before."""
+    if before is None or after is None:
+        return False
+    one, other = before.parsed, after.parsed
+    if not isinstance(one, Node) or not isinstance(other, Node) or one.spec != other.spec:
+        return False
+    if before.meta.deleting != after.meta.deleting or one.status.failures != other.status.failures:
+        return False
+    return not any(
+        node.status.conditions.is_true(type) for node in (one, other) for type in ("Ready", "Stalled")
+    )
 
 
 def _respecified(before: Entry | None, after: Entry | None) -> bool:
