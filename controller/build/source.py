@@ -133,7 +133,7 @@ def inline(spec: Mapping[str, Any], limit: int) -> Source:
 def config_map(
     spec: Mapping[str, Any], found: Mapping[str, Any] | None, namespace: str, limit: int
 ) -> Source:
-    """`spec.source.configMap`, with the ConfigMap as it stands: each key a file."""
+    """`spec.source.configMap`, with the ConfigMap as it stands: each key a file, or those of `items` by their paths."""
     name = spec["configMap"]["name"]
     if found is None:
         raise UserError(
@@ -148,6 +148,13 @@ def config_map(
             files[_file(key)] = File(base64.b64decode(coded, validate=True))
         except (binascii.Error, ValueError) as error:
             raise UserError("SourceInvalid", f"ConfigMap {name!r}: binaryData.{key} is no base64") from error
+    if items := spec["configMap"].get("items"):
+        missing = next((item["key"] for item in items if item["key"] not in files), None)
+        if missing is not None:
+            raise UserError(
+                "SourceInvalid", f"spec.source.configMap.items: ConfigMap {name!r} has no key {missing!r}"
+            )
+        files = {item["path"]: files[item["key"]] for item in items}
     entry = spec.get("entry") or ENTRY
     version = (found.get("metadata") or {}).get("resourceVersion", "")
     return Source(check(Tree(files), entry, limit), entry, version=version)

@@ -101,6 +101,24 @@ def _parser() -> argparse.ArgumentParser:
     init.set_defaults(run=commands.init)
     init.add_argument("template", nargs="?", metavar="TEMPLATE", help="(default: list them)")
     init.add_argument("directory", nargs="?", type=Path, metavar="DIR", help="(default: the template's name)")
+
+    come = verbs.add_parser("import", help="make manifests of a project of nixos-compose")
+    come.set_defaults(run=commands.import_project)
+    come.add_argument("directory", type=Path, metavar="DIR", help="with nxc.json or composition.nix")
+    come.add_argument("-o", "--output", type=Path, metavar="DIR", help="a new folder (default: stdout)")
+    come.add_argument("--name", default="", help="of the objects (default: the folder's)")
+    come.add_argument("-f", "--flavour", default="", help="of the Deployment (default: the project's)")
+    come.add_argument("-s", "--setup", default="", metavar="VARIANT", help="of setup.toml")
+    come.add_argument("--select", default="", metavar="COMPOSITION", help="of several (default: all of them)")
+    come.add_argument(
+        "--deployment", type=Path, action="append", default=[], metavar="FILE", help="nodes by role"
+    )
+    come.add_argument(
+        "--package-source", default="nixpkgs", metavar="NAME", help="(%(default)s; empty: the controller's)"
+    )
+    come.add_argument("--git", default="", metavar="URL", help="take the source from there, not from here")
+    come.add_argument("--ref", default="", help="a branch, tag or commit (with --git)")
+    come.add_argument("--path", default="", help="the project's folder in the repository (with --git)")
     return parser
 
 

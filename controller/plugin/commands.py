@@ -187,6 +187,37 @@ def init(args: argparse.Namespace) -> int:
     return 0
 
 
+def import_project(args: argparse.Namespace) -> int:
+    """`import DIR`: manifests on stdout or in a new folder; what is not the same after the move on stderr."""
+    from controller.plugin import migration, project
+
+    found = project.read(args.directory, deployments=args.deployment)
+    name = args.name or migration.dns_label(args.directory.resolve().name)
+    if name != migration.dns_label(name):
+        raise UserError("BadName", f"--name: {name!r} must be a DNS label of at most 40 characters")
+    migrated = migration.migrate(
+        found,
+        migration.Wanted(
+            name,
+            flavour=args.flavour,
+            variant=args.setup,
+            select=args.select,
+            package_source=args.package_source,
+            git_url=args.git,
+            git_ref=args.ref,
+            git_path=args.path,
+        ),
+    )
+    if args.output is None:
+        print(migration.rendered(migrated.manifests), end="")
+    else:
+        templates.write(args.output, migration.folder(migrated, found))
+        print(f"kubectl apply -k {args.output}")
+    for note in migrated.notes:
+        print(note, file=sys.stderr)
+    return 0
+
+
 def test(args: argparse.Namespace) -> int:
     """`test NXD`. 0: passed; 1: the script failed; 2: it could not be run to its end."""
     from controller.plugin.test import test as run_test

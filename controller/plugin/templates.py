@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -52,6 +53,18 @@ def init(template: str, directory: Path) -> list[str]:
         f"  kubectl apply -f {directory}",
         f"  kubectl nxc status {_deployment(source) or 'NXD'} --watch",
     ]
+
+
+def write(directory: Path, files: Mapping[str, bytes]) -> None:
+    """Write files below a new directory. Nothing is overwritten."""
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise UserError("BadDirectory", f"{directory} is there, and not empty: name a new directory")
+    try:
+        for path, data in files.items():
+            (directory / path).parent.mkdir(parents=True, exist_ok=True)
+            (directory / path).write_bytes(data)
+    except OSError as error:
+        raise UserError("BadDirectory", f"cannot write to {directory}: {error}") from None
 
 
 def _deployment(folder: Path) -> str:

@@ -69,6 +69,19 @@ def test_an_inline_source_has_the_name_of_its_entry():
     assert found.entry == "main.nix"
 
 
+def test_the_items_of_a_config_map_have_paths_and_the_other_keys_are_left_out():
+    items = [
+        {"key": "composition.nix", "path": "composition.nix"},
+        {"key": "start", "path": "scripts/start.sh"},
+    ]
+    spec = {"configMap": {"name": "files", "items": items}}
+    obj = {"data": {"composition.nix": "{}", "start": "echo", "other": ""}}
+    found = config_map(spec, obj, "lab", 100)
+    assert found.tree.files == {"composition.nix": File(b"{}"), "scripts/start.sh": File(b"echo")}
+    with pytest.raises(UserError, match="ConfigMap 'files' has no key 'start'"):
+        config_map(spec, {"data": {"composition.nix": "{}"}}, "lab", 100)
+
+
 def test_each_key_of_a_config_map_is_a_file():
     obj: dict[str, Any] = {
         "metadata": {"resourceVersion": "7"},
