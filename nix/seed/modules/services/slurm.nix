@@ -26,6 +26,21 @@ let
     ReturnToService=2
     ${cfg.extraConfig}
   '';
+
+  daemon = what: program: more: {
+    description = "Slurm ${what} daemon";
+    wantedBy = [ "multi-user.target" ];
+    wants = [ "network-online.target" ];
+    after = [ "network-online.target" "munged.service" ];
+    requires = [ "munged.service" ];
+    path = [ cfg.package pkgs.munge ];
+    serviceConfig = {
+      ExecStart = "${cfg.package}/bin/${program} -D";
+      ExecReload = "${pkgs.busybox}/bin/kill -HUP $MAINPID";
+      Restart = "on-failure";
+      RestartSec = 2;
+    } // more;
+  };
 in
 {
   options.services.slurm = {
@@ -66,20 +81,7 @@ in
     })
     (mkIf cfg.server.enable {
       systemd.tmpfiles.rules = [ "d ${cfg.stateSaveLocation} 0750 ${cfg.user} slurm" ];
-      systemd.services.slurmctld = {
-        description = "Slurm controller daemon";
-        wantedBy = [ "multi-user.target" ];
-        wants = [ "network-online.target" ];
-        after = [ "network-online.target" "munged.service" ];
-        requires = [ "munged.service" ];
-        path = [ cfg.package pkgs.munge ];
-        serviceConfig = {
-          ExecStart = "${cfg.package}/bin/slurmctld -D";
-          ExecReload = "${pkgs.busybox}/bin/kill -HUP $MAINPID";
-          Restart = "on-failure";
-          RestartSec = 2;
-        };
-      };
+      systemd.services.slurmctld = daemon "controller" "slurmctld" { };
     })
     (mkIf cfg.client.enable {
       systemd.tmpfiles.rules = [
@@ -88,22 +90,7 @@ in
         "d /usr/sbin 0755 root root"
         "L+ /usr/sbin/slurmstepd - - - - ${cfg.package}/bin/slurmstepd"
       ];
-      systemd.services.slurmd = {
-        description = "Slurm node daemon";
-        wantedBy = [ "multi-user.target" ];
-        wants = [ "network-online.target" ];
-        after = [ "network-online.target" "munged.service" ];
-        requires = [ "munged.service" ];
-        path = [ cfg.package pkgs.munge ];
-        serviceConfig = {
-          ExecStart = "${cfg.package}/bin/slurmd -D";
-          ExecReload = "${pkgs.busybox}/bin/kill -HUP $MAINPID";
-          KillMode = "process";
-          LimitMEMLOCK = "infinity";
-          Restart = "on-failure";
-          RestartSec = 2;
-        };
-      };
+      systemd.services.slurmd = daemon "node" "slurmd" { KillMode = "process"; LimitMEMLOCK = "infinity"; };
     })
   ];
 }
