@@ -164,7 +164,7 @@ class DockerBackend:
         told = document(briefing, order.key, order.host, order.role, token, addresses)
         line = await asyncio.to_thread(COMMAND_LINE.read_bytes)
         place = Place(
-            store=self._store(image, wanted),
+            store=await self._store(image, wanted, project),
             door=str(directory_of(self._runtime, order.key.node, order.key.attempt)),
             folders=project.folders,
             labels=self._labels,
@@ -392,14 +392,14 @@ class DockerBackend:
         if self._census is not None and self._census.away is not None:
             raise self._census.away
 
-    def _store(self, image: BuiltImage, wanted: Wishes) -> dict[str, str]:
+    async def _store(self, image: BuiltImage, wanted: Wishes, project: DockerProject) -> dict[str, str]:
         """What a container sees of the store: real places by logical ones."""
         closure = wanted.system.closure or tuple(sorted(image.manifest.closure))
-        places = {path: str(image.tree(path).absolute()) for path in closure}
-        if not self._grants.trusted or not places:
-            return places
-        (store,) = {str(Path(place).parent) for place in places.values()}
-        return {STORE: store}
+        places = {path: image.tree(path).absolute() for path in closure}
+        if self._grants.trusted:
+            return {STORE: str(image.tree(wanted.system.toplevel).absolute().parent)}
+        places[STORE] = await asyncio.to_thread(project.make_store, wanted.system.toplevel, places)
+        return {path: str(place) for path, place in places.items() if not place.is_symlink()}
 
     def _addresses(self, project: DockerProject, briefing: Briefing, machine: str) -> dict[str, str]:
         """Where the machines of a deployment are; those that still run keep their place."""

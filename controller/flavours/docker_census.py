@@ -14,8 +14,8 @@ logger = logging.getLogger(__name__)
 
 AGAIN = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds until an engine that is away is asked again."""
-SETTLE = 0.02
-"""Seconds in which events gather before the engine is asked once for all of them."""
+SETTLE = (0.02, 0.2, 1.0)
+"""Seconds after an event until the engine is asked: events gather, and one of an end comes before the list has it."""
 
 
 class Census:
@@ -40,6 +40,8 @@ class Census:
     def begin(self) -> None:
         """Count until `aclose`."""
         self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._keep_counting())]
+        for task in self._tasks:
+            task.add_done_callback(_told)
 
     async def first(self) -> None:
         """Return after the first count, or when it is known that there can be none."""
@@ -93,7 +95,15 @@ class Census:
     async def _keep_counting(self) -> None:
         while True:
             await self._news.wait()
-            await asyncio.sleep(SETTLE)
             self._news.clear()
-            with contextlib.suppress(NxcError):  # `_is_away` has it, and `_listen` asks again
-                await self.count()
+            for pause in SETTLE:
+                await asyncio.sleep(pause)
+                with contextlib.suppress(NxcError):  # `_is_away` has it, and `_listen` asks again
+                    await self.count()
+                if self._news.is_set():
+                    break
+
+
+def _told(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("containers are not counted any more: %s", error, exc_info=error)

@@ -52,7 +52,6 @@ class Service:
 
     def to_dict(self) -> dict[str, Any]:
         """As a Compose file has it, but for the doubled `$`."""
-        own = "network" in self.privileges.host_namespaces
         return {
             "image": BASE_IMAGE,
             "pull_policy": "never",
@@ -70,10 +69,11 @@ class Service:
                 _bind(self.door, DOOR, read_only=True),
                 *(self._mount(volume) for volume in self.volumes),
             ],
-            **({} if own else {"hostname": self.host, "networks": self._networks()}),
+            "hostname": self.host,
+            "networks": self._networks(),
             **({"mem_limit": self.memory, "memswap_limit": self.memory} if self.memory else {}),
             **({"cpus": self.cpus} if self.cpus else {}),
-            **({"ports": [_port(port) for port in self.ports]} if self.ports and not own else {}),
+            **({"ports": [_port(port) for port in self.ports]} if self.ports else {}),
             **self._privileges(),
         }
 
@@ -96,7 +96,6 @@ class Service:
             **({"cap_add": list(wanted.capabilities)} if wanted.capabilities else {}),
             **({"pid": "host"} if "pid" in wanted.host_namespaces else {}),
             **({"ipc": "host"} if "ipc" in wanted.host_namespaces else {}),
-            **({"network_mode": "host"} if "network" in wanted.host_namespaces else {}),
         }
 
 

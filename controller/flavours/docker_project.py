@@ -137,6 +137,21 @@ class DockerProject:
         """A container is not wanted any more."""
         self._wanted.discard(host)
 
+    def make_store(self, toplevel: str, places: Mapping[str, Path]) -> Path:
+        """A directory with an empty entry for each store path: where they are mounted in a store that is read-only."""
+        store = self.home / "store" / Path(toplevel).name
+        store.mkdir(parents=True, exist_ok=True)
+        for logical, real in places.items():
+            entry = store / Path(logical).name
+            if real.is_symlink():
+                entry.unlink(missing_ok=True)
+                entry.symlink_to(os.readlink(real))
+            elif real.is_dir():
+                entry.mkdir(exist_ok=True)
+            else:
+                entry.touch()
+        return store
+
     async def make_network(self) -> None:
         """Have the network. Raises `TestbedError`, `NetworkNameTaken` where another has its name."""
         known = await self._engine.networks()

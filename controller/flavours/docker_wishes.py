@@ -84,7 +84,7 @@ def volume(role: str, text: str, grants: Grants) -> Volume:
         raise refuse(f"the only options are ro and rw, not {mode!r}")
     if _PATH.fullmatch(target) is None or posixpath.normpath(target) != target:
         raise refuse("the target must be a plain absolute path of the container")
-    if target in _OURS or any(target.startswith(f"{place}/") for place in _BELOW_TOO):
+    if target in _OURS or any(f"{target}/".startswith(f"{place}/") for place in _BELOW_TOO):
         raise refuse(f"{target} belongs to the system of the node")
     if source.startswith("/"):
         if source not in grants.host_paths:

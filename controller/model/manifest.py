@@ -25,7 +25,7 @@ _ROLE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _PARAMETER = re.compile(r"[ -~]{1,1024}")
 _CAPABILITY = re.compile(r"[A-Z][A-Z_]{1,40}")
-_NAMESPACE = re.compile(r"ipc|network|pid")
+_NAMESPACE = re.compile(r"ipc|pid")
 _OURS = "nxc."
 """Kernel parameters of this prefix carry deployment information: an image may not bring any."""
 
@@ -42,7 +42,7 @@ class Ports:
 class Privileges:
     """What a role wants of its host beyond what containers have (`nxc.container.*` of a composition).
 
-    `capabilities` as in capabilities(7), without `CAP_`; `host_namespaces` of `ipc`, `network` and `pid`.
+    `capabilities` as in capabilities(7), without `CAP_`; `host_namespaces` of `ipc` and `pid`.
     """
 
     privileged: bool = False

@@ -35,7 +35,7 @@ in
         description = "Flavour docker: capabilities beyond those that containers have. Only a trusted testbed grants them.";
       };
       hostNamespaces = mkOption {
-        type = types.listOf (types.enum [ "ipc" "network" "pid" ]);
+        type = types.listOf (types.enum [ "ipc" "pid" ]);
         default = [ ];
         description = "Flavour docker: namespaces that the container shares with its host. Only a trusted testbed grants them.";
       };

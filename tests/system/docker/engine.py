@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -37,14 +38,25 @@ class PrivateEngine:
         program = shutil.which("dockerd", path="/usr/sbin:/usr/bin:/usr/local/bin:/sbin")
         if program is None:
             raise NoEngine("dockerd is not installed (Debian: docker.io)")
-        if shutil.which("docker-compose") is None:
-            raise NoEngine("no docker-compose on the PATH")
-        (self.directory / "pid").unlink(missing_ok=True)
+        if not self._has_compose():
+            raise NoEngine(
+                "no docker-compose on the PATH, or one older than 2 (.ci/unpack.py docker-compose)"
+            )
+        for left in (
+            "pid",
+            "exec/containerd/containerd.pid",
+        ):  # of one that was killed, and maybe not waited for
+            (self.directory / left).unlink(missing_ok=True)
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
                     program,
-                    *("--data-root", str(self.directory / "data"), "--exec-root", str(self.directory / "exec")),
+                    *(
+                        "--data-root",
+                        str(self.directory / "data"),
+                        "--exec-root",
+                        str(self.directory / "exec"),
+                    ),
                     *("--host", self.endpoint, "--pidfile", str(self.directory / "pid")),
                     *("--bridge", "none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"),
                     *("--containerd-namespace", "nxc-tests", "--containerd-plugins-namespace", "nxc-tests-p"),
@@ -64,6 +76,12 @@ class PrivateEngine:
             time.sleep(0.1)
         return self
 
+    def _has_compose(self) -> bool:
+        if shutil.which("docker-compose") is None:
+            return False
+        said = subprocess.run(["docker-compose", "version", "--short"], capture_output=True, text=True)
+        return said.returncode == 0 and int(said.stdout.strip().removeprefix("v").partition(".")[0]) >= 2
+
     def answers(self) -> bool:
         return self.socket.exists() and self.docker("version", check=False).returncode == 0
 
@@ -82,6 +100,9 @@ class PrivateEngine:
                 self.docker("rm", "-f", *left)
             self._process.send_signal(signal.SIGTERM)
             self._process.wait(30)
+        for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):
+            if (place := line.split()[1]).startswith(f"{self.directory}/"):
+                subprocess.run(["umount", "--lazy", place], check=False)
 
     def said(self) -> str:
         return (self.directory / "log").read_text(errors="replace")
@@ -94,6 +115,16 @@ class PrivateEngine:
             text=True,
             timeout=60,
             check=check,
+        )
+
+    def compose(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Docker compose, as somebody would use it by hand."""
+        return subprocess.run(
+            ["docker-compose", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={**os.environ, "DOCKER_HOST": self.endpoint},
         )
 
     def containers(self, *filters: str) -> list[dict[str, str]]:

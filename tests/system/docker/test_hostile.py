@@ -1,0 +1,72 @@
+"""Compositions and manifests that want more of the host than their Testbed grants: refused by name, nothing made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from controller.model.kinds import NODE
+from tests.system.docker.conftest import Site
+from tests.system.docker.stage import SECONDS, DockerStage
+
+pytestmark = pytest.mark.slow
+
+
+def root_of_the_host(manifest: dict[str, Any]) -> None:
+    manifest["extraVolumes"] = {"server": ["/:/host"]}
+
+
+def everything(manifest: dict[str, Any]) -> None:
+    manifest["roles"]["server"]["container"] = {"privileged": True}
+
+
+def every_address(manifest: dict[str, Any]) -> None:
+    manifest["dockerPorts"] = {"server": ["0.0.0.0:2222:22"]}
+
+
+def a_variable(manifest: dict[str, Any]) -> None:
+    manifest["extraVolumes"] = {"server": ["${KUBECONFIG}:/data"]}
+
+
+REFUSED = {
+    "host-root": (root_of_the_host, "VolumeRefused", "'/:/host'"),
+    "privileged": (everything, "PrivilegeRefused", "role 'server' wants privileged"),
+    "everywhere": (every_address, "PortRefused", "spec.publishAddresses does not list 0.0.0.0"),
+    "variable": (a_variable, "VolumeRefused", "'${KUBECONFIG}:/data'"),
+}
+
+
+async def test_what_no_testbed_granted_is_refused_by_name_and_nothing_is_made(
+    site: Site, stage: DockerStage
+) -> None:
+    for name, (change, _, _) in REFUSED.items():
+        await stage.plain(name, image=site.images.change(name, change))
+    for name, (_, reason, words) in REFUSED.items():
+        node = await stage.condition(
+            NODE, f"{name}.server", "Booted", "False", reason=reason, seconds=SECONDS
+        )
+        assert any(words in held["message"] for held in node["status"]["conditions"]), name
+    assert not [line for line in stage.left() if '"Driver"' not in line], "a container was made"
+
+
+async def test_what_the_testbed_grants_is_had(site: Site, stage: DockerStage) -> None:
+    """Volumes and folders are kept apart from the host; a path that the administrator listed is mounted."""
+    allowed = site.state / "allowed"
+    allowed.mkdir(exist_ok=True)
+    (allowed / "hello").write_text("from the host")
+
+    def volumes(manifest: dict[str, Any]) -> None:
+        manifest["extraVolumes"] = {
+            "server": ["data:/srv/data", "./shared:/srv/shared", f"{allowed}:/srv/host:ro"],
+            "client": ["./shared:/srv/shared:ro"],
+        }
+
+    await stage.allow(allowedHostPaths=[str(allowed)])
+    await stage.plain(image=site.images.change("volumes", volumes), clients=1)
+    await stage.up(2)
+    assert await stage.ssh("cat /srv/host/hello") == "from the host"
+    assert "Read-only" in await stage.ssh("touch /srv/host/x 2>&1")
+    await stage.ssh("echo word > /srv/shared/file; echo kept > /srv/data/file")
+    assert await stage.ssh("cat /srv/shared/file", "client") == "word\n"
+    assert "Read-only" in await stage.ssh("touch /srv/shared/x 2>&1", "client")
