@@ -114,6 +114,8 @@ async def test_a_machine_has_its_own_user_and_directory(stage: VmStage) -> None:
     if os.geteuid() == 0:
         assert all(61184 <= int(uid) <= 65519 for uid in status["Uid"].split())
         assert status["CapEff"].strip("0") == ""
+    for group in stage.record()["group"]:
+        assert str(pid) in await asyncio.to_thread((Path(group) / "cgroup.procs").read_text)
     (directory,) = stage.runtime.glob("m-*")
     assert _mode(directory) == 0o700
     assert _mode(directory / "information.sock") == 0o600
