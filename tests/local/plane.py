@@ -13,6 +13,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import yaml
@@ -165,3 +166,11 @@ class LocalProcess:
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.process.wait(30)
+
+
+def status(answer: httpx.Response, code: int) -> dict[str, Any]:
+    """The Status that a refusal with this code is."""
+    document = answer.json()
+    assert (answer.status_code, document["kind"], document["code"]) == (code, "Status", code), answer.text
+    assert isinstance(document, dict)
+    return document

@@ -74,3 +74,17 @@ def message(expression: str) -> str:
     with pytest.raises(EvaluationError) as caught:
         evaluate(expression)
     return str(caught.value)
+
+
+def lines(text: str) -> list[str]:
+    return text.strip().splitlines()
+
+
+def etc(configuration: str, name: str) -> dict[str, Any]:
+    (found,) = [
+        entry
+        for entry in value_of(configuration, "{ inherit (build) etc; }")["etc"]
+        if entry["target"] == name
+    ]
+    assert isinstance(found, dict)
+    return found

@@ -322,3 +322,7 @@ async def _inline(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 Script = Callable[[Stage], Awaitable[None]]
+READY, FAILED = ImageState.READY, ImageState.FAILED
+
+Play = Callable[[Script], Stage]
+"""Runs a script on a stage with two places."""
