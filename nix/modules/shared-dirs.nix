@@ -1,33 +1,12 @@
 # nxc.sharedDirs: folders that roles share. Machines share over NFS; containers through the volume /var/nxc/shared.
 { config, lib, ... }:
 let
-  inherit (lib) concatImapStrings filterAttrs mapAttrs mkIf mkMerge mkOption types;
+  inherit (lib) concatImapStrings filterAttrs mapAttrs mkIf mkMerge;
   cfg = config.nxc.sharedDirs;
   exported = filterAttrs (_: dir: dir.export) cfg;
   mounted = filterAttrs (_: dir: ! dir.export && dir.server != "") cfg;
 in
 {
-  options.nxc.sharedDirs = mkOption {
-    type = types.attrsOf (types.submodule {
-      options = {
-        export = mkOption {
-          type = types.bool;
-          default = false;
-          description = "Whether this role has the folder and offers it to the others.";
-        };
-        server = mkOption {
-          type = types.str;
-          default = "";
-          example = "server";
-          description = "Host that this role gets the folder from.";
-        };
-      };
-    });
-    default = { };
-    example = { "/users".export = true; };
-    description = "Folders that roles share, by path.";
-  };
-
   config = mkMerge [
     (mkIf (! config.boot.isContainer) {
       services.nfs.server = mkIf (exported != { }) {
