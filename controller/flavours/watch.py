@@ -15,8 +15,9 @@ AGAIN_FIRST, AGAIN_LAST = 0.25, 5.0
 """Seconds until the next try to log in: at first, and later on."""
 UNHEALTHY_FIRST, UNHEALTHY_LAST, HEALTHY_EVERY = 0.25, 1.0, 30.0
 """Seconds until the next question how it is: while it is not well, at first and later on, and when it is."""
-MISSES = 2
-"""Tries to log in that may fail before a node that was reached counts as lost."""
+MISSES, MISSES_AT_FIRST = 2, 4
+"""Tries to log in that may go without answer before a node that was reached counts as lost, and before one that has
+just reported is said not to answer: its SSH server may be a second behind its report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Watch:
                     await self._log_in()
                 except NxcError as error:
                     misses += 1
-                    if misses >= MISSES or not self.reachable.ok:
+                    if misses >= self._patience(error):
                         self._say(Signal(False, error.reason, error.message), UNSEEN)
                     await asyncio.sleep(pause)
                     pause = min(pause * 1.5, AGAIN_LAST)
@@ -64,6 +65,12 @@ class Watch:
                     await self._log_out()
         finally:
             await self._log_out()
+
+    def _patience(self, error: NxcError) -> int:
+        """How many tries to log in may fail, as this one did, before the node is said not to be reachable."""
+        if self.reachable.ok:
+            return MISSES
+        return MISSES_AT_FIRST if error.reason == "NotAnswering" else 1
 
     async def push(self, command: str, text: str, *, seconds: float) -> None:
         """Have a running node take something in. Raises `TestbedError` where it cannot be reached, or will not."""
