@@ -85,12 +85,16 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What a deployment holds of a testbed: machines by name, and memory in bytes."""
+    """What a deployment holds of a testbed: machines by name, and memory in bytes.
+
+    `flavour`: that of the nodes on it, by which what they share is taken away when the spec says another.
+    """
 
     testbed: str
     machines: tuple[str, ...]
     memory: int
     admitted: datetime | None = None
+    flavour: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """As `status.reservation` has it."""
@@ -99,6 +103,7 @@ class Reservation:
             "machines": list(self.machines),
             "memoryBytes": self.memory,
             "admittedAt": format_precise(self.admitted),
+            **({"flavour": self.flavour} if self.flavour else {}),
         }
 
     @classmethod
@@ -111,6 +116,7 @@ class Reservation:
             tuple(value.get("machines") or ()),
             value.get("memoryBytes", 0),
             parse_time(value.get("admittedAt")),
+            value.get("flavour", ""),
         )
 
 

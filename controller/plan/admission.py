@@ -154,6 +154,11 @@ class Ledger:
         """Who is next in the queue; to be woken when something became free."""
         return self._queue[0][1] if self._queue else None
 
+    def too_small(self, need: Need) -> Impossible | None:
+        """Whether the testbed could never hold as much; asks for nothing."""
+        why = self._impossible(need)
+        return Impossible(why) if why is not None else None
+
     def _impossible(self, need: Need) -> str | None:
         nodes, memory = self.capacity.nodes, self.capacity.memory
         if nodes is not None and need.nodes > nodes:

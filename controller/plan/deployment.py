@@ -12,8 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from controller.model.composition import ImageState
 from controller.model.conditions import Condition, false, true
-from controller.model.deployment import DeploymentStatus, Reservation
+from controller.model.deployment import DeploymentStatus, Reservation, UpdatePolicy
 from controller.model.information import Information
 from controller.model.kinds import RESERVATION_FINALIZER
 from controller.model.node import Node, NodeSpec
@@ -29,6 +30,8 @@ LOOK_AGAIN = timedelta(minutes=5)
 QUEUE_LOOK = timedelta(seconds=30)
 """How often a waiting deployment refreshes its place in the queue; the one that gets its turn is woken."""
 SOON = timedelta(seconds=1)
+BEING_BUILT = frozenset({ImageState.PENDING, ImageState.EVALUATING, ImageState.BUILDING})
+"""Reasons of ImageReady for which an update that was asked for is still to come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +118,13 @@ def plan_deployment(
         return _stand(world, wanted, Step(refused, held, blocked=wanted.refusal), now)
     assert isinstance(world.testbed, Testbed)
     if held is not None and held.testbed != world.testbed.meta.name:
-        moving = f"moving from testbed {held.testbed!r} to {world.testbed.meta.name!r}"
-        return _wind_down(world, false("Admitted", "Moving", moving), now)
+        return _move(world, wanted, decision, held, now)
     if isinstance(decision, Admitted):
         return _run(world, wanted, decision.holding, now)
     if decision is None:
         waits = false("Admitted", "WaitingForImage", wanted.image_ready.message)
-        return _stand(world, wanted, Step(_admitted(held) or waits, held), now)
+        coming = wanted.image_ready.reason in BEING_BUILT and _requested(world)
+        return _stand(world, wanted, Step(_admitted(held) or waits, held, request_pending=coming), now)
     blocked, position = None, None
     if isinstance(decision, Impossible):
         waits = false("Admitted", "ExceedsCapacity", decision.message)
@@ -132,6 +135,40 @@ def plan_deployment(
         return _run(world, wanted, Holding(held.machines, held.memory), now, waits=waits, position=position)
     step = Step(waits, None, position=position, blocked=blocked)
     return _stand(world, wanted, step, now, look_again=QUEUE_LOOK)
+
+
+def _requested(world: DeploymentWorld) -> bool:
+    """Whether somebody asked for the update that the policy OnRequest holds back, and has not got it yet."""
+    deployment = world.deployment
+    asked = deployment.meta.requested_at != deployment.status.last_handled
+    return asked and deployment.policy is UpdatePolicy.ON_REQUEST
+
+
+def _move(
+    world: DeploymentWorld, wanted: Wish, decision: Decision | None, held: Reservation, now: datetime
+) -> DeploymentPlan:
+    """Leave for another testbed: all nodes together, for a deployment holds machines of one testbed at a time.
+
+    Nobody leaves before there is an image to boot over there, nor for a testbed that is too small; and who
+    changes the flavour under the policy OnRequest is asked when.
+    """
+    deployment = world.deployment
+    transposed = any(node.spec.flavour != deployment.flavour for node in world.nodes)
+    if world.nodes and not wanted.image:
+        coming = wanted.image_ready.reason in BEING_BUILT and _requested(world)
+        return _stand(world, wanted, Step(_admitted(held) or _UNKNOWN, held, request_pending=coming), now)
+    if world.nodes and isinstance(decision, Impossible):
+        waits = false("Admitted", "ExceedsCapacity", decision.message)
+        blocked = Refusal(waits.reason, f"{waits.message}; it stays on {held.testbed}")
+        return _stand(world, wanted, Step(waits, held, blocked=blocked), now)
+    if transposed and deployment.policy is UpdatePolicy.ON_REQUEST and not _requested(world):
+        return _stand(world, wanted, Step(_admitted(held) or _UNKNOWN, held, held_back=len(world.nodes)), now)
+    assert isinstance(world.testbed, Testbed)
+    moving = f"moving from testbed {held.testbed!r} to {world.testbed.meta.name!r}"
+    return _wind_down(world, false("Admitted", "Moving", moving), now)
+
+
+_UNKNOWN = false("Admitted", "Unknown")
 
 
 def _admitted(held: Reservation | None) -> Condition | None:
@@ -171,7 +208,10 @@ def _run(
     kept = keep(holding, world.nodes, placement.specs, needed=wanted.need.nodes, memory=wanted.need.memory)
     before = deployment.status.reservation
     since = before.admitted if before is not None and before.admitted is not None else now
-    reservation = Reservation(testbed.meta.name, kept.machines, kept.memory, since)
+    flavour = deployment.flavour
+    if before is not None and any(node.spec.flavour == before.flavour for node in world.nodes):
+        flavour = before.flavour  # what they share is there until the last of them is gone
+    reservation = Reservation(testbed.meta.name, kept.machines, kept.memory, since, flavour)
     actions: list[Action] = []
     if RESERVATION_FINALIZER not in deployment.meta.finalizers:
         actions.append(AddFinalizer())
@@ -181,7 +221,7 @@ def _run(
     actions += [CreateNode(spec) for spec in rollout.create]
     rebooted = [node for node, spec in rollout.update if node.spec.boot_digest != spec.boot_digest]
     step = Step(
-        admitted=waits or _admitted(reservation) or false("Admitted", "Unknown"),
+        admitted=waits or _admitted(reservation) or _UNKNOWN,
         reservation=reservation,
         specs=placement.specs,
         changing=frozenset(node.spec.host for node in (*rebooted, *rollout.delete)),
@@ -220,8 +260,9 @@ def _wind_down(
             reservation = replace(held, machines=tuple(name for name in held.machines if name in machines))
         elif held is not None:
             reservation = None
-            if world.shares_network:
-                actions.append(Dismantle(held.testbed, world.deployment.flavour))
+            flavour = held.flavour or world.deployment.flavour
+            if world.shares_network or flavour != world.deployment.flavour:
+                actions.append(Dismantle(held.testbed, flavour))
         if meta.deleting and RESERVATION_FINALIZER in meta.finalizers:
             actions.append(RemoveFinalizer())
     status = wound_down(world, admitted, reservation, now, left=len(ours), expired=expired)

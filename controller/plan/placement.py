@@ -29,19 +29,15 @@ def place(
     holding: Holding,
     nodes: Sequence[Node],
 ) -> Placement:
-    """Put the hosts on the machines held. A machine is free again only when its earlier node is gone."""
+    """Put the hosts on the machines held. A machine is free again only when its earlier node is gone; a node
+    of another flavour keeps its machine until the update policy replaces it there."""
     role_of = {host: role for role, host in hosts_in_order(roles)}
     current: dict[str, str] = {}
     leaving: set[str] = set()
     for node in nodes:
         spec, role = node.spec, role_of.get(node.spec.host)
-        stays = (
-            not node.meta.deleting
-            and role is not None
-            and (spec.role, spec.testbed, spec.flavour) == (role.name, testbed, deployment.flavour)
-        )
-        if stays:
-            current[spec.host] = spec.machine
+        if role is not None and (spec.role, spec.testbed) == (role.name, testbed):
+            current[spec.host] = spec.machine  # also of one that is deleted: its next comes where it was
         else:
             leaving.add(spec.machine)
     allowed = set(holding.machines)

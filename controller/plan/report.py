@@ -121,7 +121,8 @@ def wound_down(
         reservation=reservation,
         testbed=reservation.testbed if reservation is not None else "",
         queue_position=None,
-        last_handled=deployment.meta.requested_at,
+        # one that moves because it was asked to goes on until the last node has left
+        last_handled=before.last_handled if left and not expired else deployment.meta.requested_at,
     )
 
 

@@ -33,9 +33,10 @@ def roll(
 ) -> Rollout:
     """Compare nodes with the specs wanted, by host.
 
-    A node in another place (role, machine, testbed, flavour) is replaced. What needs no boot changes at
-    once. What needs one changes as the policy says: all nodes at once (Recreate); no more at a time than
-    keeps `max_unavailable` (RollingUpdate), those that are down first; only when asked (OnRequest).
+    A node in another place (role, machine, testbed) is replaced. What needs no boot changes at once. What
+    needs one changes as the policy says: all nodes at once (Recreate); no more at a time than keeps
+    `max_unavailable` (RollingUpdate), those that are down first; only when asked (OnRequest). So does the
+    flavour, for which a node is replaced on the machine that it has.
     """
     present = {node.spec.host: node for node in nodes}
     create: list[NodeSpec] = []
@@ -48,7 +49,7 @@ def roll(
             create.append(spec)
         elif node.meta.deleting:
             continue  # made anew when the old one is gone: they have the same name
-        elif node.spec.place != spec.place:
+        elif replace(node.spec, flavour=spec.flavour).place != spec.place:
             delete.append(node)
         elif node.spec.boot_digest != spec.boot_digest:
             outdated.append((node, spec))
@@ -56,9 +57,11 @@ def roll(
             update.append((node, spec))
     chosen = _chosen(outdated, present, specs, policy, max_unavailable, requested)
     for node, spec in outdated:
-        if node in chosen:
+        if node in chosen and node.spec.flavour != spec.flavour:
+            delete.append(node)
+        elif node in chosen:
             update.append((node, spec))
-        elif (live := _live_part(node.spec, spec)) != node.spec:
+        elif (live := _live_part(node.spec, spec)) != node.spec or not node.meta.owners:
             update.append((node, live))
     return Rollout(
         tuple(create),
@@ -91,6 +94,7 @@ def _live_part(current: NodeSpec, wanted: NodeSpec) -> NodeSpec:
     """The wanted spec, with everything that needs a boot left as it is."""
     return replace(
         wanted,
+        flavour=current.flavour,
         image=current.image,
         resources=current.resources,
         kernel_parameters=current.kernel_parameters,

@@ -45,7 +45,16 @@ def choose(
         named = by_name.get(deployment.testbed)
         if named is None:
             return Refusal("TestbedNotFound", f"spec.testbedRef: there is no testbed {deployment.testbed!r}")
-        return named if (why := _unfit(named, deployment, kinds, namespace_labels)) is None else why
+        why = _unfit(named, deployment, kinds, namespace_labels)
+        if why is not None and why.reason == "FlavourNotServed":
+            others = [
+                name
+                for name in sorted(by_name)
+                if _unfit(by_name[name], deployment, kinds, namespace_labels) is None
+            ]
+            instead = f"name one that does ({', '.join(others)})" if others else "no testbed of yours does"
+            why = Refusal(why.reason, f"spec.testbedRef: {why.message}: {instead}")
+        return named if why is None else why
     current = by_name.get(deployment.status.testbed)
     if current is not None and _unfit(current, deployment, kinds, namespace_labels) is None:
         return current

@@ -157,9 +157,10 @@ class DeploymentReconciler:
             or lapsed(world, self._desk.clock())
             or not wanted.need.nodes
             or not wanted.image
-            or (held is not None and held.testbed != testbed.meta.name)
         ):
             return None
+        if held is not None and held.testbed != testbed.meta.name:
+            return self._ledgers.too_small(testbed, wanted.need)
         # Creation times have whole seconds: what one `kubectl apply` made goes by name.
         order = (format_precise(deployment.meta.created) or "", f"{key.namespace}/{key.name}")
         return self._ledgers.request(key, testbed, order, wanted.need)
@@ -280,6 +281,8 @@ class DeploymentReconciler:
         await limited("make the network", backend.prepare(deployment.meta.uid))
 
     async def _dismantle(self, deployment: Deployment, testbed: str, flavour: str) -> None:
+        if not self._backends.shares_network(flavour):
+            return
         backend = self._backends.get(flavour, testbed)
         if isinstance(backend, Refusal):
             return  # nothing of ours can be reached there; the testbed's sweep takes it when it is back

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from controller.model.kinds import DEPLOYMENT, NODE, TESTBED, Key
 from controller.model.node import Node
 from controller.model.testbed import Capacity, Testbed
-from controller.plan.admission import Decision, Holding, Ledger, Need, Waiting
+from controller.plan.admission import Decision, Holding, Impossible, Ledger, Need, Waiting
 from controller.runtime.feed import TESTBED_NEWS
 from controller.runtime.store import Store
 
@@ -81,6 +81,11 @@ class Ledgers:
             self._orphaned.discard(key)
             self._wake_head(name)  # it left the queue: the next one may fit
         return decision
+
+    def too_small(self, testbed: Testbed, need: Need) -> Impossible | None:
+        """Whether a testbed that somebody thinks of moving to could never hold as much."""
+        self.set_capacity(testbed)
+        return self.of(testbed.meta.name).too_small(need)
 
     def hold(self, key: Key, testbed: str, holding: Holding) -> None:
         """Set what a deployment holds; wakes who may get in when that is less than before."""

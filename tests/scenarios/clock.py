@@ -66,12 +66,17 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """How many callbacks have run."""
         self.burial = False
         """Run what belongs to the dead too, so that their tasks can be ended."""
+        self._left: list[asyncio.Handle] = []
+        """Those of the dead; without them the garbage collector would end their tasks, whenever it likes."""
 
     def time(self) -> float:
         return self._now
 
     def _run_once(self) -> None:
         ready: Any = self._ready  # type: ignore[attr-defined]
+        if self.burial:
+            ready.extend(self._left)
+            self._left.clear()
         timers: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
         while timers and (_cancelled(timers[0]) or timers[0].when() <= self._now):
             timer = heapq.heappop(timers)
@@ -93,7 +98,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if self._busy > BUSY_LIMIT:
             raise Busy(f"more than {BUSY_LIMIT} callbacks at {self._now:.3f} s, the next {batch[0]!r}")
         for handle in batch:
-            if not _cancelled(handle) and (self.burial or not _orphaned(handle)):
+            if not self.burial and _orphaned(handle):
+                self._left.append(handle)
+            elif not _cancelled(handle):
                 handle._run()
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:

@@ -237,12 +237,14 @@ class Outcome:
                 yield f"{host} plays {node['spec']['role']}, not {hosts[host]}"
             if not is_true(obj, "ImageReady"):
                 continue  # what runs, runs on
-            if node["spec"]["flavour"] != spec["flavour"] or node["spec"]["testbed"] != held.get("testbed"):
+            if node["spec"]["testbed"] != held.get("testbed"):
                 yield f"{host} is in another place than the deployment"
             policy = (spec.get("update") or {}).get("policy", "Recreate")
             # an update that rolls stops where a node gave up: the others are not put at risk
             stuck = policy == "RollingUpdate" and any(is_true(one, "Stalled") for one in mine)
             if policy != "OnRequest" and not stuck:
+                if node["spec"]["flavour"] != spec["flavour"]:
+                    yield f"{host} is of another flavour"
                 if node["spec"]["image"] != status.get("image"):
                     yield f"{host} has another image"
                 if list(node["spec"].get("kernelParameters") or ()) != list(

@@ -93,6 +93,8 @@ class Scenario:
         self.invariants.cluster = self.cluster
         self.cluster.unguarded = partial(self.invariants.broken, "writes are guarded")
         self.story = Story(self.cluster, self.worlds, self.wall, self._rng("story"), self.trace)
+        if seed > 200:
+            self.story.flavours = self._rng("flavours")
         if not self.story.jumps:
             self.invariants.clock = self.wall
         self.outcome = Outcome(self.cluster, self.worlds, self.wall)

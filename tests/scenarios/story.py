@@ -61,6 +61,8 @@ class Story:
         trace: Trace,
     ) -> None:
         self._cluster, self._worlds, self._wall, self._random, self._trace = cluster, worlds, wall, rng, trace
+        self.flavours: random.Random | None = None
+        """Which testbed serves which flavour, where not all serve all."""
         self._revision = 0
         self._pace = rng.choice((3.0, 10.0, 10.0, 30.0))
         self.jumps = rng.random() < 0.3
@@ -289,6 +291,8 @@ class Story:
             spec["lease"] = {"default": "2h", "maximum": "4h"}
         if self._one_in(12):
             spec["credentials"] = {"mode": "PerNamespace", "secretRef": {"name": SECRET_NAME}}
+        if self.flavours is not None and self.flavours.random() < 0.5:
+            spec |= {"default": True, "flavours": ["simulated"] if name == "lab" else ["simulated-fast"]}
         if self._one_in(8):
             spec["allowedNamespaces"] = {"from": "Selector", "selector": {"matchLabels": {"team": "blue"}}}
         self._create(TESTBED, "", name, spec)

@@ -57,7 +57,7 @@ class SimulatedBackend:
         self._world().inform(key, information)
 
     async def release(self, node: str, owner: Key) -> bool:
-        return self._world().release(node)
+        return self._world().release(node, self._name)
 
     async def machines(self, node: str) -> Sequence[Machine]:
         return self._world().machines(node, self._name)

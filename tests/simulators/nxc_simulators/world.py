@@ -125,12 +125,17 @@ class World:
             self._set(replace(record, pushed=information))
             self._note("inform", str(key), f"{record.order.owner.name} of its changed information")
 
-    def release(self, node: str) -> bool:
-        """End and forget the machines of a node; False while some are still on their way out."""
+    def release(self, node: str, flavour: str = "") -> bool:
+        """End and forget the machines of a node; False while some are still on their way out.
+
+        `flavour`: of the backend that asks; it may end no other flavour's machines.
+        """
         self.refresh()
         now = self.now()
         for record in self._of("node", node):
             key = record.order.key
+            if flavour and record.flavour != flavour:
+                self._breach(f"{key} is of flavour {record.flavour}, and {flavour} was told to release it")
             if record.leaving == NEVER:
                 lasts = self.policy.ending if record.alive(now) else 0.0
                 record = replace(
