@@ -15,7 +15,7 @@ from typing import Any
 
 from controller.local.core.builtin_schemas import typed_schema
 from controller.local.core.builtin_terms import Schema
-from controller.local.core.lifecycle import UndecodableError
+from controller.local.core.metadata_decoding import UndecodableError
 from controller.local.core.resources import EVENTS, RBAC, Resource
 
 Object = Mapping[str, Any]

@@ -57,7 +57,7 @@ def structural_schema(group: str, version: str, kind: str) -> Schema | None:
     What is required, and the form of base64 and times, is left to builtin_rules and builtin_defaults, which say
     it in the real server's words; values in maps and lists may be null, which stands for empty. (A
     CustomResourceDefinition keeps its required fields.) It carries x-kubernetes-list-type, -list-map-keys,
-    -map-type, -patch-strategy and -patch-merge-key. Metadata is left open: lifecycle decodes it."""
+    -map-type, -patch-strategy and -patch-merge-key. Metadata is left open: `metadata_decoding` reads it."""
     schema = typed_schema(group, version, kind)
     if schema is None:
         return None

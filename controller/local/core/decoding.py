@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from controller.local.core import errors, lifecycle
+from controller.local.core import errors
 from controller.local.core.builtin_schemas import structural_schema
-from controller.local.core.lifecycle import UndecodableError
+from controller.local.core.metadata_decoding import UndecodableError, decoded
 from controller.local.core.request import Request
 from controller.local.core.resources import CUSTOM_RESOURCE_DEFINITIONS, Resource
 from controller.local.core.schema import SchemaError, Structural
@@ -124,7 +124,7 @@ def complete(
     `live` is what it was made from: top-level fields that are still the same are complete already.
     Raises UndecodableError where a part has a type that cannot be decoded at all.
     """
-    metadata, unknown = lifecycle.decoded(body.get("metadata"))
+    metadata, unknown = decoded(body.get("metadata"))
     if live is not None:
         metadata = {key: shared(value, live["metadata"].get(key)) for key, value in metadata.items()}
     obj: Object = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata}

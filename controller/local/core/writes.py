@@ -8,9 +8,19 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from controller.local.core import apply, decoding, errors, forms, lifecycle, patch, scale_path
+from controller.local.core import (
+    apply,
+    decoding,
+    errors,
+    forms,
+    lifecycle,
+    metadata_validation,
+    patch,
+    scale_path,
+)
 from controller.local.core.builtin_defaults import blank_builtin
 from controller.local.core.errors import Cause
+from controller.local.core.metadata_decoding import UndecodableError
 from controller.local.core.request import (
     APPLY_PATCH,
     JSON_PATCH,
@@ -18,6 +28,12 @@ from controller.local.core.request import (
     STRATEGIC_MERGE_PATCH,
     Request,
     Result,
+)
+from controller.local.core.request_checks import (
+    check_namespace,
+    check_number,
+    check_options,
+    check_version_given,
 )
 from controller.local.core.resources import CORE_EVENTS, NAMESPACES, RBAC, Resource
 from controller.local.core.shape import Shape
@@ -64,7 +80,7 @@ class Writer:
         return self._strategies.get(resource.storage, ORDINARY)
 
     def create(self, request: Request, resource: Resource) -> Result:
-        _check_options(request, "CreateOptions")
+        check_options(request, "CreateOptions")
         obj, warnings = decoding.whole(request, resource, self.strategy(resource))
         with _warning(warnings):
             if request.name:
@@ -72,7 +88,7 @@ class Writer:
             return _told(Result(self._insert(request, resource, obj), 201, warnings), resource, None)
 
     def update(self, request: Request, resource: Resource) -> Result:
-        _check_options(request, "UpdateOptions")
+        check_options(request, "UpdateOptions")
         live = self._live(request, resource)
         obj, warnings = decoding.whole(request, resource, self.strategy(resource), live)
         with _warning(warnings):
@@ -95,7 +111,7 @@ class Writer:
             )
         if live is None:
             if resource.create_on_update and not request.subresource:
-                _check_number(metadata.get("resourceVersion") or "0")
+                check_number(metadata.get("resourceVersion") or "0")
                 obj = {**obj, "metadata": {**metadata, "resourceVersion": ""}}
                 return Result(self._insert(request, resource, obj), 201, warnings)
             raise errors.not_found(resource.group, resource.plural, request.name)
@@ -104,11 +120,11 @@ class Writer:
             found = live["metadata"]["uid"]
             message = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {found}"
             raise errors.conflict(resource.group, resource.plural, request.name, message)
-        _check_version_given(resource, metadata, request.name)
+        check_version_given(resource, metadata, request.name)
         return Result(self.replace(request, resource, live, obj), 200, warnings)
 
     def patch(self, request: Request, resource: Resource) -> Result:
-        _check_options(request, "PatchOptions")
+        check_options(request, "PatchOptions")
         live = self._live(request, resource)
         if request.patch_type == APPLY_PATCH:
             return self._apply(request, resource, live)
@@ -117,8 +133,8 @@ class Writer:
         obj, warnings = decoding.patched(changed, request, resource, self.strategy(resource), live)
         with _warning(warnings):
             self._check_name(obj["metadata"], request.name)
-            _check_namespace(obj["metadata"], request.namespace)
-            _check_version_given(resource, obj["metadata"], request.name)
+            check_namespace(obj["metadata"], request.namespace)
+            check_version_given(resource, obj["metadata"], request.name)
             return _told(Result(self.replace(request, resource, live, obj), 200, warnings), resource, live)
 
     def amend(
@@ -178,10 +194,10 @@ class Writer:
             raise errors.conflict(resource.group, resource.plural, request.name, message)
         try:
             obj, _ = decoding.complete(obj, resource, strategy, live)
-        except lifecycle.UndecodableError as error:
+        except UndecodableError as error:
             raise errors.bad_request(str(error)) from None
         self._check_name(obj["metadata"], request.name)
-        _check_namespace(obj["metadata"], request.namespace)
+        check_namespace(obj["metadata"], request.namespace)
         if live is None:
             return _told(Result(self._insert(request, resource, obj, tracked=True), 201), resource, None)
         return _told(Result(self.replace(request, resource, live, obj, tracked=True)), resource, live)
@@ -203,7 +219,7 @@ class Writer:
     def _insert(self, request: Request, resource: Resource, obj: Object, *, tracked: bool = False) -> Object:
         """Store a new object."""
         metadata = obj["metadata"]
-        _check_namespace(metadata, request.namespace)
+        check_namespace(metadata, request.namespace)
         name = metadata.get("name", "")
         self._check_home(request, resource, name)
         if metadata.get("resourceVersion", "0") not in ("", "0"):
@@ -273,7 +289,7 @@ class Writer:
         """Store `obj` in place of `live`, if the versions agree."""
         version = obj["metadata"].get("resourceVersion", "0")
         if version not in ("", "0", live["metadata"]["resourceVersion"]):
-            _check_number(version)
+            check_number(version)
             raise errors.conflict(resource.group, resource.plural, request.name)
         metadata = lifecycle.updated(obj["metadata"], live["metadata"])
         return self._settle(
@@ -317,13 +333,13 @@ class Writer:
 
     def _validate(self, resource: Resource, obj: Object, live: Object | None, subresource: str = "") -> None:
         strategy = self.strategy(resource)
-        causes = lifecycle.validate(
+        causes = metadata_validation.validate(
             obj["metadata"],
             live["metadata"] if live is not None else None,
             name_errors=strategy.name_errors(resource),
         )
         if resource.group in ("", RBAC) and resource.storage != CORE_EVENTS.storage:
-            causes += lifecycle.core_finalizer_causes(obj["metadata"])
+            causes += metadata_validation.core_finalizer_causes(obj["metadata"])
         if live is None or lifecycle.content_changed(obj, live):
             if resource.schema is not None:  # built-in kinds are checked by their strategy
                 numbers = scale_path.problems(obj, resource, subresource)
@@ -356,7 +372,7 @@ def _told(result: Result, resource: Resource, live: Object | None) -> Result:
 def _advice(resource: Resource, metadata: Object, live: Object | None) -> tuple[str, ...]:
     if not resource.custom or not metadata.get("finalizers"):
         return ()
-    return tuple(lifecycle.finalizer_warnings(metadata, live))
+    return tuple(metadata_validation.finalizer_warnings(metadata, live))
 
 
 def _sharing_managers(obj: Object, live: Object) -> Object:
@@ -365,27 +381,6 @@ def _sharing_managers(obj: Object, live: Object) -> Object:
     if not before or not after:
         return obj
     return {**obj, "metadata": {**obj["metadata"], "managedFields": shared(after, before)}}
-
-
-def _check_number(version: str) -> None:
-    """Raises ApiError 500, as the real server, for a resourceVersion that is none."""
-    if not version.isdigit():
-        raise errors.internal_plain(f"strconv.ParseUint: parsing {errors.quoted(version)}: invalid syntax")
-
-
-def _check_version_given(resource: Resource, metadata: Object, name: str) -> None:
-    """A custom resource is replaced in a known version only; a patch keeps it unless it says otherwise."""
-    if metadata.get("resourceVersion", "") in ("", "0") and not resource.unconditional_update:
-        cause = errors.invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
-        raise errors.invalid(resource.group, resource.plural, name, [cause])
-
-
-def _check_namespace(metadata: Object, namespace: str) -> None:
-    """What a cluster-scoped object says of a namespace is overlooked."""
-    if namespace and metadata.get("namespace", namespace) not in ("", namespace):
-        raise errors.bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
 
 
 _UNKNOWN_SHAPE: list[Shape] = []
@@ -410,26 +405,3 @@ def _reset(resource: Resource, subresource: str) -> frozenset[str]:
     if subresource == "status":
         return _ALL_BUT_STATUS
     return _STATUS if resource.has_status else _NOTHING
-
-
-def _check_options(request: Request, kind: str) -> None:
-    causes: list[Cause] = []
-    if kind == "PatchOptions":
-        if request.patch_type == APPLY_PATCH:
-            if not request.field_manager:
-                causes.append(errors.required("fieldManager", "is required for apply patch"))
-        elif request.force is not None:
-            causes.append(errors.forbidden_value("force", "may not be specified for non-apply patch"))
-    if len(request.field_manager) > 128:
-        causes.append(errors.too_long("fieldManager", 128))
-    if not request.field_manager.isprintable():
-        causes.append(
-            errors.invalid_value(
-                "fieldManager", request.field_manager, "should only contain printable characters"
-            )
-        )
-    if request.field_validation not in ("", "Ignore", "Strict", "Warn"):
-        supported = ("", "Ignore", "Strict", "Warn")
-        causes.append(errors.unsupported_value("fieldValidation", request.field_validation, supported))
-    if causes:
-        raise errors.invalid("meta.k8s.io", kind, "", causes)

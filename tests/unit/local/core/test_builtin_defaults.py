@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from controller.local.core.builtin_defaults import blank_builtin, default_builtin
-from controller.local.core.lifecycle import UndecodableError
+from controller.local.core.metadata_decoding import UndecodableError
 from controller.local.core.resources import BUILTIN, Registry, Resource
 
 Object = dict[str, Any]
