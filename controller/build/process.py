@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from controller.build import jail
+from controller.build import configuration, jail
 from controller.model.errors import NxcError
 
 log = logging.getLogger(__name__)
@@ -263,7 +263,7 @@ def specification(
         "files": dict(files or {}),
         "scratch": dict(scratch or {}),
         "loopback": loopback,
-        "directory": "/tmp",  # noqa: S108  the jail's own
+        "directory": configuration.HOME,
         "nice": 5,
         "oom_score_adj": 800,
     }

@@ -85,11 +85,12 @@ class ImageSource(Protocol):
 class Nowhere:
     """No images and no briefings: enough for backends that ask for neither."""
 
-    async def image(self, digest: str) -> BuiltImage | None:  # noqa: ARG002
+    async def image(self, digest: str) -> BuiltImage | None:
+        del digest
         return None
 
-    async def brief(self, node: Key, information: str) -> Briefing:  # noqa: ARG002
-        raise NxcError("NotKnown", f"nobody knows what to tell {node}")
+    async def brief(self, node: Key, information: str) -> Briefing:
+        raise NxcError("NotKnown", f"nobody knows what to tell {node} ({information})")
 
     async def client_key(self, node: Key) -> ClientKey:
         raise NxcError("NotKnown", f"nobody knows the key of {node}")
