@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench import builds, fleet, machines, planes, traffic
+from tests.bench import builds, containers, fleet, machines, planes, traffic
 from tests.bench.process import load
 from tests.bench.table import Table
 
@@ -33,13 +33,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--builds", action="store_true", help="builds of compositions alone")
     parser.add_argument("--machines", action="store_true", help="nodes on real machines alone")
+    parser.add_argument("--containers", action="store_true", help="nodes as containers alone")
     parser.add_argument(
         "--nodes",
         type=int,
         nargs="+",
         default=machines.SIZES,
         metavar="N",
-        help="nodes on machines (%(default)s)",
+        help="nodes on machines, and as containers (%(default)s)",
     )
     parser.add_argument("--no-traffic", action="store_true", help="no requests per second")
     args = parser.parse_args(argv)
@@ -48,8 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     notes: list[str] = []
     built: list[builds.Build] = []
     booted: list[machines.Run] = []
+    contained: list[containers.Run] = []
     with tempfile.TemporaryDirectory(prefix="nxc-bench-") as name:
-        everything = not args.builds and not args.machines
+        everything = not args.builds and not args.machines and not args.containers
         if everything:
             _measure(args, Path(name), table, notes)
         if args.builds or everything:
@@ -62,6 +64,11 @@ def main(argv: Sequence[str] | None = None) -> int:
                 notes.append(f"machines: not measured, there is no {lacks} here")
             else:
                 booted = asyncio.run(machines.measure(Path(name), args.nodes, _say))
+        if args.containers or everything:
+            try:
+                contained = asyncio.run(containers.measure(Path(name), args.nodes, _say))
+            except containers.NoEngine as error:
+                notes.append(f"containers: not measured: {error}")
     print(
         f"{os.cpu_count()} cores, Python {platform.python_version()}, {time.monotonic() - started:.0f} s in all"
     )
@@ -73,6 +80,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print()
     if booted:
         machines.report(booted, print)
+        print()
+    if contained:
+        containers.report(contained, print)
         print()
     print("\n".join(notes))
     return 0
