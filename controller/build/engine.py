@@ -85,8 +85,8 @@ class Engine(Protocol):
     async def inspect(self, evaluated: Evaluated, flavour: str) -> Produced:
         """Read what was built. `UserError` `ForgedManifest` where it is not what it should be."""
 
-    async def manifest(self, output: str) -> tuple[str, Manifest]:
-        """The digest and the manifest of an output, checked as `inspect` does it."""
+    async def manifest(self, output: str) -> tuple[str, Manifest, Mapping[str, int]]:
+        """The digest and the manifest of an output, checked as `inspect` does it; bytes by store path."""
 
     async def check(self, drv: str, seconds: float, log: Path) -> str:
         """Build once more and compare: what differs, empty where nothing does."""

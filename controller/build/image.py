@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
-from collections.abc import Container
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from controller.model.errors import UserError
@@ -27,6 +27,8 @@ class BuiltImage:
     digest: str
     manifest: Manifest
     store_root: Path
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Bytes of each store path of the build, as Nix counts them (NAR size)."""
 
     def locate(self, path: str) -> Path:
         """The real file of a logical path of the manifest. Raises `UserError` where it is no file."""

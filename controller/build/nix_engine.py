@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from controller import shipped
@@ -156,10 +156,11 @@ class NixEngine:
             test_script=manifest.test_script,
         )
 
-    async def manifest(self, output: str) -> tuple[str, Manifest]:
+    async def manifest(self, output: str) -> tuple[str, Manifest, Mapping[str, int]]:
         closure = await self.nix.closure(output)
         text, manifest = await asyncio.to_thread(self._read, output, frozenset(closure))
-        return f"sha256:{hashlib.sha256(text).hexdigest()}", manifest
+        sizes = {path: info.nar_size for path, info in closure.items()}
+        return f"sha256:{hashlib.sha256(text).hexdigest()}", manifest, sizes
 
     def _read(self, output: str, closure: frozenset[str]) -> tuple[bytes, Manifest]:
         root = self.nix.store_root

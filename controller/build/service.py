@@ -151,10 +151,10 @@ class BuildService:
             if not await self._engine.valid(record.output):
                 continue
             if digest not in self._images:
-                _, manifest = await self._engine.manifest(record.output)
+                _, manifest, sizes = await self._engine.manifest(record.output)
                 while len(self._images) >= IMAGES:
                     del self._images[next(iter(self._images))]
-                self._images[digest] = BuiltImage(digest, manifest, self._engine.root())
+                self._images[digest] = BuiltImage(digest, manifest, self._engine.root(), sizes)
             return self._images[digest]
         return None
 

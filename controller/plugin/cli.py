@@ -97,6 +97,30 @@ def _parser() -> argparse.ArgumentParser:
     test.add_argument("-q", "--quiet", action="store_true", help="only what failed, and the end")
     _login(test)
 
+    move = _verb(
+        verbs, "transpose", "move a deployment to another flavour, or copy it there", commands.transpose
+    )
+    move.add_argument("--to", required=True, metavar="FLAVOUR", help="the new flavour")
+    move.add_argument("--as", dest="copy_as", default="", metavar="NAME", help="leave it, and make another")
+    move.add_argument("--testbed", metavar="NAME", help="another testbed; '' for the flavour's default")
+
+    diff = verbs.add_parser(
+        "diff",
+        help="what differs between two deployments, or two flavours of a composition",
+        description="What differs between two deployments, or with --composition two of its flavours.",
+    )
+    diff.set_defaults(run=commands.diff)
+    diff.add_argument("first", metavar="A", help="a Deployment of nxc.dev; with --composition a flavour")
+    diff.add_argument("second", metavar="B", help="another")
+    diff.add_argument("--composition", default="", metavar="NXCOMP", help="compare two flavours of it")
+    diff.add_argument("-o", "--output", choices=("table", "json"), default="table", help="(%(default)s)")
+    diff.add_argument(
+        "--no-services", dest="services", action="store_false", help="do not ask nodes what runs there"
+    )
+    diff.add_argument("-l", "--user", default="root", help="to log in as (%(default)s)")
+    diff.add_argument("--via", default="", metavar="HOST", help="jump over the controller's host")
+    _cluster(diff)
+
     init = verbs.add_parser("init", help="begin a composition from an example")
     init.set_defaults(run=commands.init)
     init.add_argument("template", nargs="?", metavar="TEMPLATE", help="(default: list them)")
@@ -132,10 +156,14 @@ def _verb(
     verb = verbs.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
     verb.set_defaults(run=run)
     verb.add_argument("deployment", metavar="NXD", help="a Deployment of nxc.dev")
+    _cluster(verb)
+    return verb
+
+
+def _cluster(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("-n", "--namespace", help="default: that of the context")
     verb.add_argument("--kubeconfig", metavar="FILE", help="default: $KUBECONFIG or ~/.kube/config")
     verb.add_argument("--context", help="a context of the kubeconfig")
-    return verb
 
 
 def _role(verb: argparse.ArgumentParser) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import shlex
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -175,6 +176,45 @@ async def inventory(args: argparse.Namespace) -> int:
         text = ansible(targets, user=args.user, config_file=written.config)
     print(text, end="")
     return 0
+
+
+async def transpose(args: argparse.Namespace) -> int:
+    """`transpose NXD --to FLAVOUR [--as NAME]`. 0: it is on its way; 1: it was refused."""
+    from controller.plugin import transposition
+
+    async with reach(args) as access:
+        return await transposition.transpose(
+            access, args.deployment, args.to, copy_as=args.copy_as, testbed=args.testbed, say=_say
+        )
+
+
+async def diff(args: argparse.Namespace) -> int:
+    """`diff A B`: two deployments; with --composition two flavours of it."""
+    from controller.plugin import difference, transposition
+
+    async with reach(args) as access:
+        if args.composition:
+            of = await transposition.composition(access, args.composition)
+            sides = [await transposition.flavour_side(access, of, name) for name in (args.first, args.second)]
+        else:
+            user = openssh.checked_user(args.user)
+            names = [name.removeprefix("nxd/") for name in (args.first, args.second)]
+            sides = [
+                await transposition.deployment_side(
+                    access, name, look=args.services, user=user, say=_say, via=args.via
+                )
+                for name in names
+            ]
+    found = difference.compare(*sides)
+    if args.output == "json":
+        print(json.dumps(difference.to_dict(found), indent=2))
+    else:
+        print(difference.render(found))
+    return 0
+
+
+def _say(text: str) -> None:
+    print(f"kubectl nxc: {text}", file=sys.stderr)
 
 
 def init(args: argparse.Namespace) -> int:

@@ -11,8 +11,12 @@ from controller.model.kinds import COMPOSITION, DEPLOYMENT, NODE, Key
 from controller.model.node import Node
 from controller.plan.composition import Progress, composition_status, flavours_wanted, on_record
 from controller.plan.testbed import Refusal
+from controller.reconcile.closures import Closures
 from controller.reconcile.desk import Desk
 from controller.runtime.store import Store
+
+TRY_AGAIN = 60.0
+"""Seconds until what could not be told beside the status is tried again."""
 
 
 class CompositionReconciler:
@@ -24,6 +28,7 @@ class CompositionReconciler:
 
     def __init__(self, desk: Desk, builders: Mapping[str, Builder], default: str) -> None:
         self._desk, self._builders, self._default = desk, builders, default
+        self._closures = Closures(desk)
 
     async def reconcile(self, key: Key) -> float | None:
         """See `controller.runtime.loop.Reconciler`."""
@@ -37,8 +42,10 @@ class CompositionReconciler:
         wanted = flavours_wanted(composition, self._deployed(key))
         progress = self._progress(key, composition, wanted)
         status = composition_status(composition, wanted, progress, self._desk.clock())
+        builder = self._builders.get(composition.package_source or self._default)
+        well = await self._closures.tend(key, composition, status, builder)
         await self._desk.write_status(key, entry, status)
-        return None
+        return None if well else TRY_AGAIN
 
     def _deployed(self, key: Key) -> list[str]:
         """The flavours that deployments ask for."""

@@ -145,8 +145,8 @@ class WaitingEngine:
             raise UserError("ForgedManifest", "the manifest is not usable")
         return Produced(digest(evaluated.output), (evaluated.output,), 10, 100)
 
-    async def manifest(self, output: str) -> tuple[str, Manifest]:
-        return digest(output), Manifest("vm-ramdisk", "x86_64-linux", {}, frozenset({output}))
+    async def manifest(self, output: str) -> tuple[str, Manifest, dict[str, int]]:
+        return digest(output), Manifest("vm-ramdisk", "x86_64-linux", {}, frozenset({output})), {output: 100}
 
     async def check(self, drv: str, seconds: float, log: Path) -> str:
         await asyncio.sleep(CHECK)
