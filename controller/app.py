@@ -35,6 +35,8 @@ from controller.runtime.queue import WorkQueue
 from controller.runtime.recorder import Recorder
 from controller.runtime.resync import Resync
 from controller.runtime.store import Store
+from controller.sandbox.api import Context as SandboxContext
+from controller.sandbox.api import SandboxFactory
 
 logger = logging.getLogger(__name__)
 
@@ -85,12 +87,14 @@ class Operator:
         api: Api,
         flavours: Mapping[str, Flavour],
         builders: Mapping[str, BuilderFactory],
+        sandbox: SandboxFactory,
         clock: Callable[[], datetime],
         rng: random.Random,
         settings: Settings,
         identity: str,
     ) -> None:
         self._api, self._flavours, self._builders = api, flavours, builders
+        self._sandbox = sandbox
         self._clock, self._random, self._settings = clock, rng, settings
         self.feed = Feed(Store())
         self.metrics = Metrics()
@@ -136,6 +140,7 @@ class Operator:
             )
             key_pairs = KeyPairs(desk)
             builders = self._make_builders(stack, queue)
+            state = self._settings.state or self._settings.build.state.parent
             backends = Backends(
                 self._flavours,
                 self.feed.store,
@@ -143,18 +148,23 @@ class Operator:
                 host=self._settings.host,
                 wake=queue.add,
                 clock=self._clock,
-                state=self._settings.state or self._settings.build.state.parent,
+                state=state,
                 images=Images(builders.values()),
                 briefings=DeploymentBriefings(desk, key_pairs),
             )
             stack.push_async_callback(backends.aclose)
+            sandbox = self._sandbox(
+                SandboxContext(queue.add, state / "tests", trusted=self._settings.build.trusted)
+            )
+            stack.push_async_callback(sandbox.aclose)
+            await sandbox.open()
             ledgers = Ledgers(self.feed.store, queue.add_after)
             loop = Loop(
                 queue,
                 self.feed.store,
                 {
                     COMPOSITION: CompositionReconciler(desk, builders, self._settings.build.package_source),
-                    DEPLOYMENT: DeploymentReconciler(desk, backends, ledgers, key_pairs),
+                    DEPLOYMENT: DeploymentReconciler(desk, backends, ledgers, key_pairs, sandbox),
                     NODE: NodeReconciler(desk, backends),
                     TESTBED: TestbedReconciler(desk, backends, ledgers),
                 },

@@ -27,10 +27,11 @@ from controller.kube.preflight import findings
 from controller.model.errors import NxcError
 from controller.observe.health import serve
 from controller.runtime.kopf_feed import KopfFeed
+from controller.sandbox.trials import jailed
 
 logger = logging.getLogger(__name__)
 
-CRD_REVISION = 3
+CRD_REVISION = 4
 LOOK_AGAIN = 2.0
 """Seconds between two looks at surroundings that are not right yet."""
 STUCK_AFTER = 300.0
@@ -76,6 +77,7 @@ class Daemon:
             api=client,
             flavours=installed(FLAVOURS),
             builders=installed(BUILDERS),
+            sandbox=jailed,
             clock=lambda: datetime.now(UTC),
             rng=random.Random(),  # noqa: S311 - jitter, not secrets
             settings=options.settings,

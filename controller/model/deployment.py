@@ -18,6 +18,7 @@ from controller.model.quantity import (
     parse_quantity,
     parse_time,
 )
+from controller.model.trial import Trial
 
 DEFAULT_MEMORY = 256 * 2**20
 DEFAULT_ATTEMPTS = 3
@@ -159,6 +160,7 @@ class DeploymentStatus:
     lease_end: datetime | None = None
     timings: Mapping[str, datetime] = field(default_factory=dict)
     last_handled: str = ""
+    trial: Trial | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As the API has it; what is unset is left out."""
@@ -184,6 +186,8 @@ class DeploymentStatus:
             status["timings"] = {name: format_precise(time) for name, time in self.timings.items()}
         if self.last_handled:
             status["lastHandledReconcileAt"] = self.last_handled
+        if self.trial is not None:
+            status["test"] = self.trial.to_dict()
         return status
 
     @classmethod
@@ -214,6 +218,7 @@ class DeploymentStatus:
             lease_end=parse_time(lease.get("endsAt")),
             timings=timings,
             last_handled=status.get("lastHandledReconcileAt", ""),
+            trial=Trial.parse(status.get("test")),
         )
 
 

@@ -1,6 +1,6 @@
 """The life of a deployment, on one page.
 
-    image → admission → nodes → Ready … updates … lease end or deletion → nothing left
+    image → admission → nodes → Ready → test script … updates … lease end or deletion → nothing left
 
 A deployment is planned in two steps, because admission is a matter between deployments: `plan.wish` says
 what the deployment wants and needs, the testbed's ledger answers, and `plan_deployment` says what to do.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from controller.model.composition import ImageState
 from controller.model.conditions import Condition, false, true
@@ -19,6 +20,7 @@ from controller.model.information import Information
 from controller.model.kinds import RESERVATION_FINALIZER
 from controller.model.node import Node, NodeSpec
 from controller.model.testbed import Testbed
+from controller.plan import trial
 from controller.plan.admission import Admitted, Decision, Holding, Impossible
 from controller.plan.placement import keep, place, within
 from controller.plan.report import Notice, Step, news, next_lease_moment, report, wound_down
@@ -71,11 +73,27 @@ class Dismantle:
 
 
 @dataclass(frozen=True, slots=True)
+class StartTrial:
+    """Run the test script, in the sandbox; the trial is on record as running."""
+
+    digest: str
+    run: int
+    script: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopTrial:
+    """End the test script; nothing of it is left before anything else is done."""
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveFinalizer:
     """Nothing is left: let the object go."""
 
 
-Action = AddFinalizer | CreateNode | UpdateNode | DeleteNode | Dismantle | RemoveFinalizer
+Action = (
+    AddFinalizer | CreateNode | UpdateNode | DeleteNode | Dismantle | StartTrial | StopTrial | RemoveFinalizer
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +136,8 @@ def plan_deployment(
         return _stand(world, wanted, Step(refused, held, blocked=wanted.refusal), now)
     assert isinstance(world.testbed, Testbed)
     if held is not None and held.testbed != world.testbed.meta.name:
+        if trial.holds(deployment, world.trial, None):
+            return _stand(world, wanted, _after_the_test(world, held), now)
         return _move(world, wanted, decision, held, now)
     if isinstance(decision, Admitted):
         return _run(world, wanted, decision.holding, now)
@@ -171,6 +191,17 @@ def _move(
 _UNKNOWN = false("Admitted", "Unknown")
 
 
+def _after_the_test(world: DeploymentWorld, held: Reservation) -> Step:
+    """All nodes will leave, once the script that is at work on them has ended."""
+    return Step(
+        _admitted(held) or _UNKNOWN,
+        held,
+        held_back=len(world.nodes),
+        request_pending=_requested(world),
+        testing=True,
+    )
+
+
 def _admitted(held: Reservation | None) -> Condition | None:
     if held is None:
         return None
@@ -180,8 +211,10 @@ def _admitted(held: Reservation | None) -> Condition | None:
 def _stand(
     world: DeploymentWorld, wanted: Wish, step: Step, now: datetime, *, look_again: timedelta = LOOK_AGAIN
 ) -> DeploymentPlan:
-    """Change nothing; say how it stands."""
-    return _planned(world, report(world, wanted, step, now), (), now, look_again)
+    """Change nothing; say how it stands. A test script that runs, runs on."""
+    tested = trial.judge(world.deployment, world.trial, None, now)
+    actions = (StopTrial(),) if tested.stop else ()
+    return _planned(world, report(world, wanted, replace(step, tested=tested), now), actions, now, look_again)
 
 
 def _run(
@@ -198,13 +231,21 @@ def _run(
     assert isinstance(testbed, Testbed)
     placement = place(deployment, wanted.roles, wanted.image, testbed.meta.name, holding, world.nodes)
     placement = within(placement, holding, world.nodes)
+    requested = deployment.meta.requested_at != deployment.status.last_handled
     rollout = roll(
         world.nodes,
         placement.specs,
         policy=deployment.policy,
         max_unavailable=deployment.max_unavailable,
-        requested=deployment.meta.requested_at != deployment.status.last_handled,
+        requested=requested,
     )
+    subject = partial(
+        trial.subject,
+        *(deployment, world.composition, wanted.image, wanted.roles, placement.specs, world.nodes),
+    )
+    testing = trial.holds(deployment, world.trial, subject(settled=False))
+    if testing:
+        rollout = rollout.held(requested=requested)
     kept = keep(holding, world.nodes, placement.specs, needed=wanted.need.nodes, memory=wanted.need.memory)
     before = deployment.status.reservation
     since = before.admitted if before is not None and before.admitted is not None else now
@@ -212,6 +253,9 @@ def _run(
     if before is not None and any(node.spec.flavour == before.flavour for node in world.nodes):
         flavour = before.flavour  # what they share is there until the last of them is gone
     reservation = Reservation(testbed.meta.name, kept.machines, kept.memory, since, flavour)
+    changes = bool(rollout.create or rollout.update or rollout.delete or rollout.held_back)
+    settled = not (changes or placement.unplaced or waits is not None)
+    tested = trial.judge(deployment, world.trial, subject(settled=settled), now)
     actions: list[Action] = []
     if RESERVATION_FINALIZER not in deployment.meta.finalizers:
         actions.append(AddFinalizer())
@@ -230,9 +274,17 @@ def _run(
         unplaced=placement.unplaced,
         position=position,
         request_pending=rollout.requested_pending,
+        tested=tested,
+        testing=testing,
     )
     status = report(world, wanted, step, now)
     look_again = QUEUE_LOOK if waits is not None or placement.unplaced else LOOK_AGAIN
+    if tested.look_again is not None:
+        look_again = min(look_again, tested.look_again)
+    if tested.stop:
+        actions.insert(0, StopTrial())
+    if tested.start and tested.record is not None:
+        actions.append(StartTrial(tested.record.digest, tested.record.run, tested.script))
     planned = _planned(world, status, tuple(actions), now, look_again)
     return replace(planned, information=placement.information)
 
@@ -248,7 +300,8 @@ def _wind_down(
     meta, held = world.deployment.meta, world.deployment.status.reservation
     ours = [node for node in world.nodes if node.meta.owned_by(meta.uid)]
     orphans = [node for node in world.nodes if not node.meta.owned_by(meta.uid)]
-    actions: list[Action] = []
+    tested = trial.wound_down(world.deployment, world.trial, now)
+    actions: list[Action] = [StopTrial()] if tested.stop else []
     reservation = held
     if "orphan" in meta.finalizers:
         pass  # the garbage collector is about to take our name off the nodes
@@ -265,7 +318,7 @@ def _wind_down(
                 actions.append(Dismantle(held.testbed, flavour))
         if meta.deleting and RESERVATION_FINALIZER in meta.finalizers:
             actions.append(RemoveFinalizer())
-    status = wound_down(world, admitted, reservation, now, left=len(ours), expired=expired)
+    status = wound_down(world, admitted, reservation, now, left=len(ours), expired=expired, tested=tested)
     moved = reservation is None and not meta.deleting and not expired
     look_again = SOON if moved else QUEUE_LOOK if ours else LOOK_AGAIN
     return _planned(world, status, tuple(actions), now, look_again)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from controller.model.conditions import Condition, Conditions, false, true
 from controller.model.deployment import Deployment, DeploymentStatus, Reservation
 from controller.model.node import NodeSpec
 from controller.model.quantity import format_time
+from controller.model.trial import Finding, Trial, TrialState
 from controller.plan.readiness import judge_nodes
 from controller.plan.testbed import Refusal
+from controller.plan.trial import ENDS_IT, Verdict
 from controller.plan.wish import DeploymentWorld, Wish, lease_end
 
 LEASE_WARNING = timedelta(minutes=5)
@@ -32,6 +34,7 @@ class Step:
 
     `specs` are what the hosts should be, where that is known; `changing` the hosts that lose their machine
     in this step; `acting` that something is done at all. `blocked` says why nothing will help but an edit.
+    `tested` is the decision about the test script, which is at work on the nodes as they are while `testing`.
     """
 
     admitted: Condition
@@ -44,6 +47,8 @@ class Step:
     position: int | None = None
     blocked: Refusal | None = None
     request_pending: bool = False
+    tested: Verdict = field(default_factory=Verdict)
+    testing: bool = False
 
 
 def report(world: DeploymentWorld, wanted: Wish, step: Step, now: datetime) -> DeploymentStatus:
@@ -57,11 +62,11 @@ def report(world: DeploymentWorld, wanted: Wish, step: Step, now: datetime) -> D
         changing=step.changing,
     )
     conditions = [step.admitted, wanted.image_ready, judged.provisioned, judged.up_to_date, judged.ready]
-    if deployment.test == "OnReady":
-        message = "spec.test.run: OnReady is not carried out by this version"
-        conditions.append(false("Tested", "NotSupported", message))
+    if step.tested.condition is not None:
+        conditions.append(step.tested.condition)
     blocked = step.blocked or wanted.hopeless_image
-    settled = all(condition.holds for condition in conditions[:5]) and not (step.acting or step.unplaced)
+    settled = all(condition.holds for condition in conditions[:5])
+    settled = settled and not (step.acting or step.unplaced or step.held_back)
     if judged.hopeless is not None:
         conditions.append(true("Stalled", "NodesFailed", judged.hopeless))
     elif blocked is not None and not deployment.suspend:
@@ -84,6 +89,7 @@ def report(world: DeploymentWorld, wanted: Wish, step: Step, now: datetime) -> D
         timings=_timings(deployment, conditions, step.reservation, now),
         # only when every node was told is the request dealt with
         last_handled=before.last_handled if step.request_pending else deployment.meta.requested_at,
+        trial=step.tested.record,
     )
 
 
@@ -95,6 +101,7 @@ def wound_down(
     *,
     left: int,
     expired: bool,
+    tested: Verdict,
 ) -> DeploymentStatus:
     """The status of a deployment whose nodes go: it is being deleted, moves, or its lease has ended."""
     deployment, before = world.deployment, world.deployment.status
@@ -107,6 +114,8 @@ def wound_down(
         image if image is not None else false("ImageReady", admitted.reason),
         *(false(type, admitted.reason, message) for type in ("Provisioned", "UpToDate", "Ready")),
     ]
+    if tested.condition is not None:
+        conditions.append(tested.condition)
     if expired:
         ended = f"the lease ended at {format_time(lease_end(deployment, world.testbed))}"
         conditions.append(true("Expired", "LeaseEnded", ended))
@@ -121,6 +130,7 @@ def wound_down(
         reservation=reservation,
         testbed=reservation.testbed if reservation is not None else "",
         queue_position=None,
+        trial=tested.record,
         # one that moves because it was asked to goes on until the last node has left
         last_handled=before.last_handled if left and not expired else deployment.meta.requested_at,
     )
@@ -132,6 +142,10 @@ def news(deployment: Deployment, after: DeploymentStatus, now: datetime) -> tupl
     notices = []
     if _turned(before.conditions, after.conditions, "Ready"):
         notices.append(Notice("Ready", f"{after.counts.ready} of {after.counts.desired} nodes are ready"))
+    if _turned(before.conditions, after.conditions, "Tested"):
+        notices.append(Notice("TestPassed", after.trial.finding.message if after.trial else "it passed"))
+    elif (found := _ended_badly(before.trial, after.trial)) is not None:
+        notices.append(Notice(f"Test{found.state.value}", found.message, warning=True))
     for type in ("Stalled", "Expired"):
         condition = after.conditions[type]
         if condition is not None and _turned(before.conditions, after.conditions, type):
@@ -145,6 +159,18 @@ def news(deployment: Deployment, after: DeploymentStatus, now: datetime) -> tupl
         # said at each look; the recorder folds what repeats into one Event
         notices.append(Notice("LeaseEnding", f"the lease ends at {format_time(end)}", warning=True))
     return tuple(notices)
+
+
+def _ended_badly(before: Trial | None, after: Trial | None) -> Finding | None:
+    """How the test script's run ended just now, where it did not pass."""
+    if after is None or after.state in (TrialState.RUNNING, TrialState.PASSED):
+        return None
+    known = before is not None and (before.digest, before.run, before.state) == (
+        after.digest,
+        after.run,
+        after.state,
+    )
+    return None if known else after.finding
 
 
 def next_lease_moment(status: DeploymentStatus, now: datetime) -> timedelta | None:
@@ -164,6 +190,8 @@ def _reconciling(world: DeploymentWorld, step: Step, conditions: Sequence[Condit
     message = blocking.message
     if world.problem is not None:
         message = world.problem.message
+    elif step.testing:
+        message = f"{step.held_back} changes of nodes wait until the test script has ended ({ENDS_IT})"
     elif step.held_back:
         message = f"{step.held_back} nodes wait for their turn to be updated"
     elif step.unplaced and step.admitted.holds:

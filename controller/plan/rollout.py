@@ -22,6 +22,11 @@ class Rollout:
     held_back: int = 0
     requested_pending: bool = False
 
+    def held(self, *, requested: bool) -> Rollout:
+        """None of it now."""
+        later = self.held_back + len(self.create) + len(self.update) + len(self.delete)
+        return Rollout(held_back=later, requested_pending=requested and later > 0)
+
 
 def roll(
     nodes: Sequence[Node],

@@ -48,6 +48,7 @@ class Verdict:
     start: bool = False
     stop: bool = False
     look_again: timedelta | None = None
+    script: str = ""
 
 
 def subject(
@@ -85,7 +86,7 @@ def _stands(roles: Sequence[Role], specs: Mapping[str, NodeSpec], nodes: Sequenc
             if attempt is None or attempt.digest != wanted.boot_digest:
                 return False  # it is about to be booted anew, and does not say so yet
             ready.add(node.spec.host)
-    return bool(roles) and all(len(ready.intersection(role.hosts)) >= role.needed for role in roles)
+    return all(len(ready.intersection(role.hosts)) >= role.needed for role in roles) and bool(roles)
 
 
 def under_way(deployment: Deployment, seen: Seen | None) -> Seen | None:
@@ -113,11 +114,12 @@ def judge(deployment: Deployment, seen: Seen | None, tested: Subject | None, now
         return Verdict(stop=seen is not None)
     record = deployment.status.trial
     known = _same(seen, deployment, record)
-    stop = seen is not None and not known
     running = under_way(deployment, seen)
+    stray = seen is not None and seen.finding is None and running is None  # on record it has ended
+    stop = seen is not None and (not known or stray)
     if running is not None and record is not None:
         outdated = tested is not None and tested.digest != record.digest
-        if not (running.waiting and outdated):
+        if not (running.waiting and (outdated or deployment.suspend)):
             return Verdict(record, _progress(record, running))
         record, stop = None, True
     elif record is not None and record.state is TrialState.RUNNING and known and seen is not None:
@@ -164,7 +166,7 @@ def _start(tested: Subject, run: int, record: Trial | None, now: datetime, *, st
         current = record is not None and record.digest == tested.digest
         return Verdict(record, _condition(record) if current else _WAITS, stop=stop)
     started = Trial(tested.digest, tested.image, run, now)
-    return Verdict(started, _progress(started, None), start=True, stop=stop)
+    return Verdict(started, _progress(started, None), start=True, stop=stop, script=tested.script)
 
 
 def wound_down(deployment: Deployment, seen: Seen | None, now: datetime) -> Verdict:

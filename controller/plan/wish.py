@@ -12,6 +12,7 @@ from controller.model.deployment import Deployment, Role, UpdatePolicy
 from controller.model.errors import Blame, NxcError
 from controller.model.node import Node
 from controller.model.testbed import Testbed
+from controller.model.trial import Seen
 from controller.plan.admission import Need
 from controller.plan.assignment import duplicate_host
 from controller.plan.testbed import Refusal
@@ -19,7 +20,10 @@ from controller.plan.testbed import Refusal
 
 @dataclass(frozen=True, slots=True)
 class DeploymentWorld:
-    """What a decision about a deployment is made from. `problem`: what went wrong with the last action."""
+    """What a decision about a deployment is made from. `problem`: what went wrong with the last action.
+
+    `trial`: what the sandbox of this process has of the deployment's test.
+    """
 
     deployment: Deployment
     composition: Composition | None
@@ -27,6 +31,7 @@ class DeploymentWorld:
     nodes: Sequence[Node]
     shares_network: bool = False
     problem: NxcError | None = None
+    trial: Seen | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from controller.kube.api import AlreadyExists, Conflict, NotFound
@@ -36,6 +37,7 @@ from controller.reconcile.desk import Desk
 from controller.reconcile.key_pairs import KeyPairs
 from controller.reconcile.ledgers import Ledgers
 from controller.runtime.store import Entry
+from controller.sandbox.api import Order, Sandbox
 
 AT_ONCE = 10
 """How many nodes of one deployment are created, changed or deleted side by side."""
@@ -44,14 +46,18 @@ AT_ONCE = 10
 class DeploymentReconciler:
     """Brings one Deployment and its nodes together."""
 
-    def __init__(self, desk: Desk, backends: Backends, ledgers: Ledgers, key_pairs: KeyPairs) -> None:
+    def __init__(
+        self, desk: Desk, backends: Backends, ledgers: Ledgers, key_pairs: KeyPairs, sandbox: Sandbox
+    ) -> None:
         self._desk, self._backends, self._ledgers, self._key_pairs = desk, backends, ledgers, key_pairs
+        self._sandbox = sandbox
 
     async def reconcile(self, key: Key) -> float | None:
         """See `controller.runtime.loop.Reconciler`."""
         desk = self._desk
         entry = desk.store.get(key)
         if entry is None:
+            await self._sandbox.stop(key)
             desk.problems.pop(key, None)
             desk.information.pop(key, None)
             orphans = desk.store.nodes_of(key)
@@ -62,6 +68,7 @@ class DeploymentReconciler:
         if not isinstance(entry.parsed, Deployment):
             return None
         world = await self._gather(key, entry.parsed)
+        self._sandbox.tell(key, world.nodes)
         now = desk.clock()
         wanted = wish(world)
         decision = self._decide(key, world, wanted)
@@ -106,6 +113,7 @@ class DeploymentReconciler:
             nodes=desk.store.nodes_of(key),
             shares_network=self._backends.shares_network(deployment.flavour),
             problem=desk.problems.get(key),
+            trial=self._sandbox.seen(key),
         )
 
     async def _testbed(self, deployment: Deployment) -> Testbed | Refusal:
@@ -183,11 +191,11 @@ class DeploymentReconciler:
             if isinstance(action, plan.CreateNode | plan.UpdateNode | plan.DeleteNode):
                 nodes.append(action)
             else:
-                await self._do(key, world.deployment, action)
+                await self._do(key, world, action)
 
         async def one(action: plan.Action) -> None:
             async with side_by_side:
-                await self._do(key, world.deployment, action)
+                await self._do(key, world, action)
 
         # One node that is refused must not keep the others from being made.
         results = await asyncio.gather(*(one(action) for action in nodes), return_exceptions=True)
@@ -195,8 +203,8 @@ class DeploymentReconciler:
             if isinstance(result, BaseException):
                 raise result
 
-    async def _do(self, key: Key, deployment: Deployment, action: plan.Action) -> None:
-        desk = self._desk
+    async def _do(self, key: Key, world: DeploymentWorld, action: plan.Action) -> None:
+        desk, deployment = self._desk, world.deployment
         match action:
             case plan.AddFinalizer():
                 await desk.set_finalizer(key, self._entry(key), RESERVATION_FINALIZER, present=True)
@@ -218,8 +226,18 @@ class DeploymentReconciler:
                 await self._delete(deployment, node)
             case plan.Dismantle(testbed, flavour):
                 await self._dismantle(deployment, testbed, flavour)
+            case plan.StartTrial(digest, run, script):
+                # what stands on record of it was written this moment, guarded by the resource version
+                private_key = partial(self._private_key, key)
+                uid = deployment.meta.uid
+                self._sandbox.start(Order(key, uid, digest, run, script, world.nodes, private_key))
+            case plan.StopTrial():
+                await self._sandbox.stop(key)
             case plan.RemoveFinalizer():
                 await desk.set_finalizer(key, self._entry(key), RESERVATION_FINALIZER, present=False)
+
+    async def _private_key(self, key: Key) -> str:
+        return (await self._key_pairs.of(key)).private
 
     async def _may_adopt(self, key: Key, deployment: Deployment) -> None:
         """Nodes without an owner may just have been orphaned on purpose: ask whether we are being deleted.

@@ -81,9 +81,9 @@ class Trials:
 
     async def aclose(self) -> None:
         """See `Sandbox.aclose`."""
-        trials = list(self._trials.values())
+        trials = tuple(self._trials.values())
         self._trials.clear()
-        await asyncio.gather(*(_end(trial) for trial in trials))
+        await _end(*trials)
 
     async def _run(self, trial: _Trial, before: _Trial | None) -> None:
         if before is not None:
@@ -101,11 +101,13 @@ class Trials:
         self._context.wake(key)
 
 
-async def _end(trial: _Trial) -> None:
-    """Returns when nothing of it is left."""
-    if trial.task is not None:
-        trial.task.cancel()
-        await asyncio.wait({trial.task})
+async def _end(*trials: _Trial) -> None:
+    """Returns when nothing of them is left."""
+    tasks = [trial.task for trial in trials if trial.task is not None]
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
 
 
 def jailed(context: Context) -> Trials:

@@ -24,6 +24,7 @@ from controller.model.kinds import (
 from controller.model.machine import Order
 from controller.model.quantity import parse_quantity, parse_time
 from nxc_simulators.life import Record, machine
+from nxc_simulators.sandbox import Running, Scripts
 from nxc_simulators.world import World
 from tests.scenarios.server import Cluster
 
@@ -33,6 +34,7 @@ CALLS_IN_A_SPELL = 120
 NOTICE = 200.0
 """Seconds by which what the operator writes may be behind the world: its calls have limits, and may be slow."""
 OUTSIDERS = ("user", "server")
+BOOTED_WITH = ("flavour", "image", "role", "machine", "resources", "kernelParameters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Invariants:
         self.quiet = False
         """Whether everything has converged, so that nothing should be written."""
         self.cluster: Cluster
+        self.scripts = Scripts()
         self.on_broken: Callable[[Violation], None] = lambda violation: None
         self._spell = 0
         self._calls: Counter[str] = Counter()
@@ -100,6 +103,8 @@ class Invariants:
         self._check_leader(writer, f"writes {plural} {change.namespace}/{change.name}")
         if plural == NODE.plural and (old is None or old.get("spec") != obj.get("spec")):
             self._check_suspended(change)
+        if plural == NODE.plural and old is not None:
+            self._check_tested(writer, change, old)
         if old is None:
             return
         if old.get("status") == obj.get("status"):
@@ -127,6 +132,22 @@ class Invariants:
     def deed(self, writer: str, what: str) -> None:
         """An operator does something to the world."""
         self._check_leader(writer, what)
+
+    def script_begins(self, script: Running) -> None:
+        """A test script begins: of a deployment that says it is Ready, and no other one is at work on it."""
+        self._check_leader(script.operator, f"tests {script.key}")
+        if (other := self.scripts.of(script.uid)) is not None:
+            self.broken("one script at a time", f"{script.key}: of {other.operator} and {script.operator}")
+        for deployment in self.cluster.all(DEPLOYMENT):
+            if deployment["metadata"]["uid"] == script.uid:
+                status = deployment.get("status") or {}
+                ready, test = _condition(status, "Ready"), status.get("test") or {}
+                if (test.get("digest"), test.get("state")) != (script.digest, "Running"):
+                    self.broken(
+                        "scripts are on record", f"{script.key} is tested, and its status says {test}"
+                    )
+                elif ready is None or ready["status"] != "True":
+                    self.broken("ready before it is tested", f"{script.key} is tested, and Ready is {ready}")
 
     def _check_leader(self, writer: str, what: str) -> None:
         leases = self.cluster.all(LEASE)
@@ -249,6 +270,18 @@ class Invariants:
                 self.broken(
                     "suspended means still", f"node {change.name} of a suspended deployment was changed"
                 )
+
+    def _check_tested(self, writer: str, change: Change, old: Mapping[str, Any]) -> None:
+        """No node is rebooted or taken away while its deployment's test script is at work."""
+        before, after = old["metadata"], change.object["metadata"]
+        sent_away = bool(after.get("deletionTimestamp")) and not before.get("deletionTimestamp")
+        rebooted = any(old["spec"].get(name) != change.object["spec"].get(name) for name in BOOTED_WITH)
+        if not (sent_away or rebooted):
+            return
+        for owner in before.get("ownerReferences") or ():
+            if self.scripts.of(owner["uid"]) is not None:
+                what = "sends away" if sent_away else "updates"
+                self.broken("no update in a test", f"{writer} {what} node {change.namespace}/{change.name}")
 
     def _remember_capacity(self, change: Change) -> None:
         capacity = change.object["spec"].get("capacity") or {}

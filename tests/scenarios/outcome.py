@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from controller.model.kinds import COMPOSITION, DEPLOYMENT, NAMESPACE, NODE, REQUESTED_AT, SECRET, TESTBED
 from controller.model.machine import Phase
 from controller.model.quantity import parse_time
+from controller.plan.trial import RUNS
 from nxc_simulators.life import NEVER, Record, machine
+from nxc_simulators.sandbox import Scripts
 from nxc_simulators.world import World
 from tests.scenarios.objects import (
     Object,
+    condition_of,
     held_by,
     hosts_of,
     is_true,
@@ -32,8 +36,15 @@ STAGES = ("Booted", "Informed", "Verified", "Reachable", "Healthy")
 class Outcome:
     """Complaints about how things stand; none when the world is as it was wished."""
 
-    def __init__(self, cluster: Cluster, worlds: Mapping[str, World], clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        worlds: Mapping[str, World],
+        clock: Callable[[], datetime],
+        scripts: Scripts | None = None,
+    ) -> None:
         self._cluster, self._worlds, self._clock = cluster, worlds, clock
+        self._scripts = scripts or Scripts()
 
     def complaints(self) -> Iterator[str]:
         """What is not yet, or never will be, as it should."""
@@ -55,6 +66,8 @@ class Outcome:
         )
         yield from self._nothing_half_gone()
         yield from self._world_has_owners()
+        for script in self._scripts.running:
+            yield f"a test script is at work on {script.key}"
         for composition in self._compositions.values():
             yield from self._composition(composition)
         for deployment in self._deployments:
@@ -182,6 +195,10 @@ class Outcome:
         asked = (meta.get("annotations") or {}).get(REQUESTED_AT, "")
         if status.get("lastHandledReconcileAt", "") != asked:
             yield f"it was asked to look again ({asked}) and has not"
+        if (spec.get("test") or {}).get("run") != "OnReady" and (
+            status.get("test") or condition_of(obj, "Tested")
+        ):
+            yield f"nobody asks for its test, and Tested is {why(obj, 'Tested')}"
         mine = [node for node in self._nodes if owned_by(node, meta["uid"])]
         end = parse_time((status.get("lease") or {}).get("endsAt"))
         if end is not None and end > self._clock() and (end - self._clock()).total_seconds() < 1800:
@@ -271,6 +288,26 @@ class Outcome:
         )
         if is_true(obj, "Ready") != enough:
             yield f"Ready is {why(obj, 'Ready')}, with nodes {sorted(ready)} ready"
+        settled = enough and is_true(obj, "UpToDate") and is_true(obj, "ImageReady")
+        if settled and (spec.get("test") or {}).get("run") == "OnReady":
+            yield from self._tested(obj)
+
+    def _tested(self, obj: Object) -> Iterator[str]:
+        """It is Ready as it should be: its script was run, and its status says how that ended."""
+        composition = self._compositions[obj["metadata"]["namespace"], obj["spec"]["compositionRef"]["name"]]
+        asked = re.search(r"simulate: test=([a-z]+)", text_of(composition))
+        test, reason = obj["status"].get("test") or {}, reason_of(obj, "Tested")
+        if asked is None:
+            if reason != "NoTestScript":
+                yield f"there is no test script, and Tested is {why(obj, 'Tested')}"
+            return
+        if test.get("image") != obj["status"]["image"]:
+            yield f"it was not tested with its image: {why(obj, 'Tested')}"
+        wanted = {"pass": "Passed", "fail": "Failed", "hang": "Failed", "break": "BrokenByTestbed"}[asked[1]]
+        if reason not in (wanted, "BrokenByController"):  # by operators that died again and again
+            yield f"its test should have ended as {wanted}, and Tested is {why(obj, 'Tested')}"
+        if reason.startswith("BrokenBy") and test.get("run") != RUNS:
+            yield f"its test was given up after {test.get('run')} runs"
 
     # ------------------------------------------------------------ nodes
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
-from controller.plan import admission, node, wish
+from controller.plan import admission, node, trial, wish
 from controller.plan import deployment as plan_deployment
 from controller.reconcile import deployment, desk, ledgers, testbed
 from controller.reconcile import node as reconcile_node
@@ -145,6 +145,20 @@ BUGS = (
         'next((c for c in stages if not c.holds and c.type != "Informed"), None)',
     ),
     Bug(
+        "the test script goes on when the nodes are taken away",
+        deployment.DeploymentReconciler._do,
+        "await self._sandbox.stop(key)",
+        "pass",
+        seed=10,
+    ),
+    Bug(
+        "a test is run before the deployment is ready with what is to be tested",
+        trial._stands,
+        "return all(",
+        "return True or all(",
+        seed=3,
+    ),
+    Bug(
         "the ledger forgets memory",
         admission.Ledger._blocked,
         "memory > self.capacity.memory - self._memory",
@@ -236,7 +250,7 @@ BUGS = (
     Bug(
         "news of nodes does not reach their deployment",
         feed.Feed._concerned,
-        "return self._around_node(entry, lifecycle=before is None or after is None)",
+        "return self._around_node(entry, before, after)",
         "return []",
         seed=9,
     ),

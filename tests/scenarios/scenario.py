@@ -19,6 +19,7 @@ from controller.runtime.leader import LeaseTimes
 from nxc_simulators.builder import SimulatedBuilders, Store
 from nxc_simulators.flavour import SimulatedFlavour
 from nxc_simulators.policy import Policy
+from nxc_simulators.sandbox import Scripts, simulated_sandbox
 from nxc_simulators.world import World
 from tests.scenarios.clock import LIFE, Life, VirtualLoop, Wall
 from tests.scenarios.hostile import HostileFlavour
@@ -81,6 +82,7 @@ class Scenario:
             for name in TESTBEDS
         }
         self.images = Store()
+        self.scripts = Scripts()
         self.invariants = Invariants(self.loop.time, self.worlds)
         self.cluster = Cluster(
             self.loop,
@@ -91,13 +93,16 @@ class Scenario:
             called=self.invariants.called,
         )
         self.invariants.cluster = self.cluster
+        self.invariants.scripts = self.scripts
+        self.scripts.on_begin = self.invariants.script_begins
         self.cluster.unguarded = partial(self.invariants.broken, "writes are guarded")
         self.story = Story(self.cluster, self.worlds, self.wall, self._rng("story"), self.trace)
+        self.story.tests = self._rng("tests")
         if seed > 200:
             self.story.flavours = self._rng("flavours")
         if not self.story.jumps:
             self.invariants.clock = self.wall
-        self.outcome = Outcome(self.cluster, self.worlds, self.wall)
+        self.outcome = Outcome(self.cluster, self.worlds, self.wall, self.scripts)
         self.replicas = 2 if rng.random() < 0.3 else 1
         self.teardown = rng.random() < 0.4
         self.crashes = rng.choice((0, 0, 1, 3))
@@ -137,6 +142,7 @@ class Scenario:
         self.trace.counts["boots"] = sum(
             1 for world in self.worlds.values() for deed in world.journal if deed.verb == "boot"
         )
+        self.trace.counts["scripts"] = len(self.scripts.played)
         return Result(
             self.seed,
             self.invariants.violations,
@@ -271,6 +277,7 @@ class Scenario:
 
     async def _operator(self, life: Life) -> None:
         dice = self.dice(life)
+        life.mourners.append(partial(self.scripts.died, life.name))
         api = SimApi(self.cluster, life, dice)
         flavours = {
             name: HostileFlavour(
@@ -292,6 +299,7 @@ class Scenario:
             api=api,
             flavours=flavours,
             builders={"simulated": SimulatedBuilders(self.images, 0.5)},
+            sandbox=simulated_sandbox(self.scripts, life.name),
             clock=self.wall,
             rng=self._rng(f"{life.name}/operator"),
             settings=self.settings,

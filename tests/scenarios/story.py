@@ -63,6 +63,8 @@ class Story:
         self._cluster, self._worlds, self._wall, self._random, self._trace = cluster, worlds, wall, rng, trace
         self.flavours: random.Random | None = None
         """Which testbed serves which flavour, where not all serve all."""
+        self.tests = random.Random(0)
+        """Which compositions have a test script, and which deployments want it run."""
         self._revision = 0
         self._pace = rng.choice((3.0, 10.0, 10.0, 30.0))
         self.jumps = rng.random() < 0.3
@@ -175,6 +177,8 @@ class Story:
         ):
             if self._one_in(one_in):
                 spec[field] = value()
+        if self.tests.random() < 0.6:
+            spec["test"] = {"run": "OnReady"}
         self._create(DEPLOYMENT, namespace, name, spec)
         return f"creates Deployment {namespace}/{name}: {spec}"
 
@@ -198,6 +202,8 @@ class Story:
             )
         )
         found = value()
+        if self.tests.random() < 0.15:
+            field, found = "test", {"run": self.tests.choice(("Never", "OnReady", "OnReady"))}
         self._patch(DEPLOYMENT, obj, {"spec": {field: found}})
         return f"edits Deployment {_path(obj)}: {field} = {found}"
 
@@ -271,6 +277,8 @@ class Story:
             (*("",) * 10, "time=5", "time=0", "builder-fails=1", "build-fails", "evaluation-fails")
         )
         directive = f"# simulate: {asked}\n" if asked else ""
+        script = self.tests.choice(("", "pass:0", "pass:20", "pass:90", "fail:40", "break:8", "hang"))
+        directive += f"# simulate: test={script}\n" if script else ""
         return (
             f"{directive}# revision {self._revision}\n{{ roles = {{ server = {{ }}; client = {{ }}; }}; }}\n"
         )

@@ -17,6 +17,7 @@ from controller.model.kinds import REQUESTED_AT
 from controller.model.meta import Meta
 from controller.model.node import NODE_PHASES, Attempt, Failure, NodeSpec, NodeStatus
 from controller.model.testbed import Testbed
+from controller.model.trial import Finding, Trial, TrialState
 from controller.plan.composition import Progress, composition_status
 from controller.plan.testbed import Usage, usage_status
 from tests.conformance.objects import DIGEST, FULL
@@ -56,8 +57,10 @@ def test_deployment() -> None:
         lease_end=NOW,
         timings=dict.fromkeys(PHASES, NOW),
         last_handled=Meta.of({"metadata": {"annotations": {REQUESTED_AT: LONG}}}).requested_at,
+        trial=Trial(DIGEST, DIGEST, 4, NOW, NOW, Finding(TrialState.BROKEN, LONG, Blame.TESTBED, 7, LONG)),
     )
     assert_accepted("Deployment", status=status.to_dict())
+    assert DeploymentStatus.parse(status.to_dict()).trial is not None
 
 
 @pytest.mark.parametrize("phase", ["fresh", "failed"])

@@ -9,6 +9,7 @@ In the composition's text, each on a line of its own:
 | `# simulate: build-fails` | a build error, the composition's fault |
 | `# simulate: builder-fails=2` | the first two builds fail, not by the composition's fault |
 | `# simulate: time=30` | evaluation and build take 30 s each |
+| `# simulate: test=pass:5` | it has a test script; see `sandbox` |
 """
 
 from __future__ import annotations
@@ -128,6 +129,7 @@ class SimulatedBuilder:
             message=work.message,
             blame=work.blame,
             evaluated=evaluated,
+            details={"testScript": work.asked["test"].replace(":", " ")} if "test" in work.asked else None,
         )
         return BuildState(image, work.roles if evaluated else ())
 

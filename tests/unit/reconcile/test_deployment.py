@@ -31,7 +31,7 @@ class DeskOfAnother:
 
 async def test_a_deployment_asks_whether_it_is_being_deleted_before_it_adopts():
     desk = DeskOfAnother()
-    reconciler = DeploymentReconciler(cast("Any", desk), *([cast("Any", None)] * 3))
+    reconciler = DeploymentReconciler(cast("Any", desk), *([cast("Any", None)] * 4))
     of, node = make.deployment(), make.node(SPEC)
     world = DeploymentWorld(of, make.composition(), make.make_testbed(), [node])
     planned = plan.DeploymentPlan(of.status, (plan.UpdateNode(node, node.spec, adopt=True),))
