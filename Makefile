@@ -29,7 +29,7 @@ soak: parts ## SEEDS scenarios in virtual time; MACHINES deployments on real mac
 	python -m tests.scenarios.soak --seeds $(SEEDS)
 	@[ $(MACHINES) = 0 ] || NXC_SOAK_MACHINES=$(MACHINES) pytest -n 0 -q tests/system/vm/test_soak.py
 
-bench: parts ## time, memory and API writes, measured in one run
+bench: parts ## time, memory and API requests, of machines beside a shell script, measured in one run
 	python -m tests.bench
 
 lint: install ## style
