@@ -70,7 +70,7 @@ def frail_site(images: Path, tmp_path: Path) -> Iterator[FrailSite]:
                 if operator.running:
                     operator.kill()
     finally:
-        subprocess.run(["umount", str(records)], check=True)
+        subprocess.run(["umount", "--lazy", str(records)], check=True)
 
 
 async def test_a_full_disk_and_a_killed_api_server_are_told_of_and_outlived(frail_site: FrailSite) -> None:
@@ -94,7 +94,7 @@ async def test_a_full_disk_and_a_killed_api_server_are_told_of_and_outlived(frai
         async def second() -> bool:
             return (await stage.node())["status"].get("attempt") == 2
 
-        await stage.until("the machine is started again", second, 60)
+        await stage.until("the machine is started again", second, 120)
         await stage.ready(seconds=BOOT_SECONDS)
         failure = (await stage.node())["status"]["lastFailure"]
         assert failure["message"] == "QEMU was ended by signal 9"

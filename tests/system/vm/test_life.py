@@ -68,7 +68,7 @@ async def test_users_keys_and_new_hosts_are_pushed_to_running_nodes(stage: VmSta
     # it restarts itself: the same attempt comes back, with another host key, and is told again what changed
     before_key = (await stage.node())["status"]["hostKey"]
     await stage.ssh("(sleep 0.2; reboot -f) > /dev/null 2>&1 &")
-    await stage.node_condition("Ready", "False", seconds=20)
+    await stage.node_condition("Ready", "False", seconds=60)
     await stage.node_condition("Ready")
     node = await stage.node()
     assert node["status"]["attempt"] == 1

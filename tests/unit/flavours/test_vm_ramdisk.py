@@ -105,7 +105,7 @@ class World:
         return found
 
     async def until(self, check: Callable[[Machine], Any], key: MachineKey = KEY) -> Machine:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not check(machine := await self.machine(key)):
                 await asyncio.sleep(0.02)
         return machine
