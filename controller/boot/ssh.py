@@ -79,8 +79,9 @@ class Session:
         try:
             async with asyncio.timeout(seconds):
                 async with self._connection.create_process(command) as process:
-                    process.stdin.write(stdin)
-                    process.stdin.write_eof()
+                    with contextlib.suppress(BrokenPipeError):  # it ended already, and read nothing
+                        process.stdin.write(stdin)
+                        process.stdin.write_eof()
                     output, errors = await asyncio.gather(_some(process.stdout), _some(process.stderr))
                     finished = await process.wait()
         except TimeoutError:
