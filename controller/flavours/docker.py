@@ -12,6 +12,7 @@ import hashlib
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ logger = logging.getLogger(__name__)
 FLAVOUR = "docker"
 DISK_LEAST = 128 * 1024 * 1024
 """Bytes that the engine's disk must have left."""
+PROBE_KEPT = timedelta(seconds=20)
+"""So long a good answer to a probe is taken for the present one, while the engine sends events."""
 COMMAND_LINE = Path("/proc/cmdline")
 STORE = "/nix/store"
 
@@ -64,6 +67,7 @@ class DockerBackend:
         self._census: Census | None = None
         self._compose: compose.Compose | None = None
         self._shares_store = False
+        self._probed = datetime.min.replace(tzinfo=UTC)
 
     def grant(self, testbed: Testbed) -> None:
         """What its Testbed allows has changed; running containers stay as they are."""
@@ -83,6 +87,9 @@ class DockerBackend:
     async def probe(self) -> None:
         """See `controller.flavours.api.Backend`."""
         house = await self._house()
+        self._see_that_the_engine_answers()
+        if self._context.clock() - self._probed < PROBE_KEPT:
+            return  # every change of a node asks
         told = await house.engine.information()
         if str(told.get("OSType")) != "linux":
             raise TestbedError("EngineUnfit", f"the engine runs {told.get('OSType')} containers, not Linux")
@@ -95,6 +102,7 @@ class DockerBackend:
                     "EngineDiskFull", f"the disk of the engine ({root}) has {free >> 20} MiB left"
                 )
         await self._see_that_it_shares_our_store(house)
+        self._probed = self._context.clock()
 
     async def prepare(self, deployment: str) -> None:
         """See `controller.flavours.api.Backend`."""
@@ -215,9 +223,10 @@ class DockerBackend:
                 async with project.guard:  # a run of docker compose that makes it ends first
                     pass
         labels = self._labels | {f"{LABEL}node": node}
-        for found in await house.engine.containers(labels):
+        left = await house.engine.containers(labels)
+        for found in left:
             await house.engine.remove_container(found.id)
-        if await house.engine.containers(labels):
+        if left and await house.engine.containers(labels):
             return False
         for key, container in mine.items():
             await container.forget()
@@ -427,7 +436,7 @@ class DockerBackend:
         for key, container in list(self._containers.items()):
             await container.see(by_key.get((key.node, str(key.attempt))), while_away=while_away)
         if while_away:
-            self._shares_store = False
+            self._shares_store, self._probed = False, datetime.min.replace(tzinfo=UTC)
             self._wake_all()
 
     def _lost(self) -> None:

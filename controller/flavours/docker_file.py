@@ -25,6 +25,8 @@ DOOR = "/run/nxc-door"
 """Where a container finds the directory with the socket that it reports to."""
 PIDS = 8192
 LABEL = "nxc.dev/"
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+"""libyaml's where PyYAML has it: ten times as fast."""
 _HEAD = """\
 # Written by nxc-controller, which writes it anew: read it, use it, but change the Deployment instead.
 #   docker compose -f compose.yaml ps | logs HOST | exec HOST sh
@@ -141,7 +143,7 @@ class Project:
                 name: {"name": f"{self.name}_{name}", "labels": dict(self.labels)} for name in volumes
             },
         }
-        return _HEAD + yaml.safe_dump(_escaped(document), sort_keys=False, width=10_000)
+        return _HEAD + str(yaml.dump(_escaped(document), Dumper=_DUMPER, sort_keys=False, width=10_000))
 
 
 def _bind(source: str, target: str, *, read_only: bool) -> dict[str, Any]:

@@ -7,6 +7,7 @@ run of docker compose; and where a run fails, each that did not start alone, so 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import ipaddress
 import logging
@@ -33,8 +34,8 @@ DECK_VERSION = 1
 """Of the format of a deployment's record."""
 FILE = "compose.yaml"
 AGAIN = (0.5, 1.0, 2.0, 5.0)
-GATHER = 0.03
-"""Seconds in which orders gather before docker compose is run for all of them."""
+GATHER, GATHER_MOST = 0.06, 0.6
+"""Seconds without a new order, and seconds in all, until docker compose is run for what was ordered."""
 ROUTES = Path("/proc/net/route")
 
 
@@ -177,10 +178,10 @@ class DockerProject:
 
     async def write_file(self) -> Path:
         """The Compose file as it has to be now."""
-        text = self._project.render(self._services())
-        file = self.home / FILE
+        services, file = dict(self._services()), self.home / FILE
 
         def write() -> None:
+            text = self._project.render(services)
             if not file.exists() or file.read_text() != text:
                 new = file.with_suffix(".new")
                 descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -219,8 +220,7 @@ class DockerProject:
         failures = 0
         while True:
             await self._news.wait()
-            await asyncio.sleep(GATHER)
-            self._news.clear()
+            await self._gather()
             again = await self._round()
             if again:
                 await asyncio.sleep(AGAIN[min(failures, len(AGAIN) - 1)])
@@ -228,6 +228,15 @@ class DockerProject:
                 self._news.set()
             else:
                 failures = 0
+
+    async def _gather(self) -> None:
+        """Orders of one deployment come within moments of each other."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GATHER_MOST):
+                while self._news.is_set():
+                    self._news.clear()
+                    await asyncio.sleep(GATHER)
+        self._news.clear()
 
     async def _round(self) -> bool:
         """Start what is wanted; whether something is left to be tried again."""

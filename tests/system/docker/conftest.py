@@ -93,7 +93,7 @@ def engine() -> Iterator[PrivateEngine]:
     engine = PrivateEngine(directory)
     try:
         try:
-            engine.start()
+            engine.start().try_out()
         except NoEngine as error:
             pytest.skip(str(error))
         yield engine

@@ -7,6 +7,8 @@ import os
 import shutil
 import signal
 import subprocess
+import tarfile
+import tempfile
 import time
 from pathlib import Path
 
@@ -75,6 +77,29 @@ class PrivateEngine:
             )
             time.sleep(0.1)
         return self
+
+    def try_out(self) -> None:
+        """Run one container on one network. Raises `NoEngine` where the kernel does not let it."""
+        with tempfile.NamedTemporaryFile(suffix=".tar") as empty:
+            with tarfile.open(fileobj=empty, mode="w"):
+                pass
+            empty.flush()
+            steps = [
+                ["import", empty.name, "nxc-try:1"],
+                ["network", "create", "--internal", "--subnet", "10.207.255.0/24", "nxc-try"],
+                [
+                    *("run", "--rm", "--network", "nxc-try", "--memory", "64m", "--pids-limit", "64"),
+                    *("--volume", "/bin/busybox:/bin/busybox:ro", "nxc-try:1", "/bin/busybox", "true"),
+                ],
+                ["network", "rm", "nxc-try"],
+                ["rmi", "nxc-try:1"],
+            ]
+            for step in steps:
+                done = self.docker(*step, check=False)
+                if done.returncode != 0:
+                    raise NoEngine(
+                        f"containers do not run here: docker {step[0]}: {done.stderr.strip()[-300:]}"
+                    )
 
     def _has_compose(self) -> bool:
         if shutil.which("docker-compose") is None:

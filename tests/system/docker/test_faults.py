@@ -23,8 +23,7 @@ async def test_a_container_that_is_killed_is_replaced(stage: DockerStage) -> Non
     before = stage.container()
 
     stage.engine.docker("kill", before)
-    await stage.condition(NODE, "web.server", "Booted", "False", reason="MachineGone", seconds=SECONDS)
-    node = await stage.node()
+    node = await stage.condition(NODE, "web.server", "Booted", "False", reason="MachineGone", seconds=SECONDS)
     assert "PID 1 was ended by signal 9" in (condition(node, "Booted") or {})["message"]
     await stage.up()
     assert stage.container() != before
