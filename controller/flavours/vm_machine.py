@@ -244,10 +244,9 @@ class VmMachine:
             raise NxcError("ImageMissing", f"image {record.image} is not in the store any more")
         since = house.context.clock()
         await self._leave_group()
-        name = f"nxc-{self.directory.name}"
-        directories = tuple(map(str, house.groups.named(name).directories))
+        directories = tuple(map(str, house.groups.named(self._group_name).directories))
         await self._write(replace(record, stage=Stage.STARTING, since=since, group=directories))
-        group = await asyncio.to_thread(self._make_group, name)
+        group = await asyncio.to_thread(self._make_group)
         await asyncio.to_thread(files.remove, self.directory)
         await self._open_door()
         with contextlib.ExitStack() as stack:
@@ -280,19 +279,22 @@ class VmMachine:
     def _group(self) -> Group:
         return Group(tuple(map(Path, self.record.group)))
 
-    def _make_group(self, name: str) -> Group:
+    @property
+    def _group_name(self) -> str:
+        return f"nxc-{self.directory.name}"
+
+    def _make_group(self) -> Group:
         """A control group of its own; none where the host does not let us."""
+        memory = self.record.memory + OVERHEAD
         try:
-            return self._house.groups.make(name, memory=self.record.memory + OVERHEAD, processes=THREADS)
+            return self._house.groups.make(self._group_name, memory=memory, processes=THREADS)
         except OSError as error:
             logger.warning("machine %s gets no control group: %s", self.record.key, error)
             return Group()
 
     async def _leave_group(self) -> None:
         """Have nothing left in its control group, and then no group."""
-        group = self._group
-        if not group.directories:
-            return
+        group = self._group if self.record.group else self._house.groups.named(self._group_name)
         deadline = asyncio.get_running_loop().time() + GROUP_LIMIT
         while group.occupied() and asyncio.get_running_loop().time() < deadline:
             group.kill()
