@@ -162,17 +162,21 @@ class Ledger:
     def _impossible(self, need: Need) -> str | None:
         nodes, memory = self.capacity.nodes, self.capacity.memory
         if nodes is not None and need.nodes > nodes:
-            return f"needs {need.nodes} nodes, and testbed {self._testbed} has {nodes} in all"
+            return (
+                f"needs {need.nodes} nodes, and testbed {self._testbed} has {nodes} in all: lower the counts in "
+                "spec.roles, or name a larger one in spec.testbedRef"
+            )
         if memory is not None and need.memory > memory:
             return (
                 f"needs {format_bytes(need.memory)} of memory, and testbed {self._testbed} has "
-                f"{format_bytes(memory)} in all"
+                f"{format_bytes(memory)} in all: lower counts or resources in spec.roles, or name a larger one in "
+                "spec.testbedRef"
             )
         for name in need.machines:
             index = self._index(name)
             if index is None or (nodes is not None and index > nodes):
                 last = self._name(nodes) if nodes is not None else "…"
-                return f"machine {name!r} is not one of testbed {self._testbed} ({self._name(1)} to {last})"
+                return f"spec.machines: {name!r} is not one of testbed {self._testbed} ({self._name(1)} to {last})"
         return None
 
     def _blocked(self, key: Key, nodes: int, memory: int, missing: Iterable[str]) -> str | None:
