@@ -6,7 +6,7 @@
 #     flavour = "vm-ramdisk";                # a name, or a custom flavour
 #   }
 #
-# gives { drv; roles; testScript; rolesDistribution; compositions; nodes; }: `drv` is the image, with the manifest, and
+# gives { drv; roles; testScript; rolesDistribution; limitations; compositions; nodes; }: `drv` is the image, with the manifest, and
 # `nodes` each role's { config, options }.
 { source
 , composition
@@ -94,6 +94,12 @@ let
         "nxc: role \"${role}\": services.nfs.server.exports must be text with one exported folder a line, not a list (the paper's Listing 6 prints a list): services.nfs.server.exports = '' /srv/shared *(rw,no_root_squash) '';"
     else node;
 
+  limitations = import ./language/limitations.nix { inherit source; } {
+    flavour = chosen.name;
+    inherit nodes;
+    inherit (described) dockerPorts extraVolumes;
+  };
+
   testScript = described.testScript (mapAttrs (_: node: node.config) nodes);
   image = chosen.image {
     inherit pkgs;
@@ -106,13 +112,14 @@ let
       composition = name;
       inherit testScript;
       inherit (described) rolesDistribution dockerPorts extraVolumes;
+      inherit limitations;
     };
   };
 in
 {
   drv = image;
   roles = described.roleNames;
-  inherit testScript nodes;
+  inherit testScript nodes limitations;
   inherit (described) rolesDistribution;
   compositions = found;
 }

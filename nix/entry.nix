@@ -49,5 +49,5 @@ let
 in
 {
   inherit (composed.drv) drvPath outPath;
-  inherit (composed) roles testScript rolesDistribution compositions;
+  inherit (composed) roles testScript rolesDistribution limitations compositions;
 }

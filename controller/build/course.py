@@ -190,6 +190,7 @@ class Course:
             package_source=work.order.packages.name,
             pin=work.order.pin,
             test_script=produced.test_script,
+            limitations=produced.limitations,
         )
         await self._offload(self._records.put, record)
         self._done(work, record)

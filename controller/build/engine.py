@@ -44,6 +44,7 @@ class Produced:
     size: int = 0
     closure_size: int = 0
     test_script: str = ""
+    limitations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,7 @@ class NixEngine:
             size=await asyncio.to_thread(self._size, files),
             closure_size=sum(info.nar_size for info in closure.values()),
             test_script=manifest.test_script,
+            limitations=manifest.limitations,
         )
 
     async def manifest(self, output: str) -> tuple[str, Manifest, Mapping[str, int]]:

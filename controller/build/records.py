@@ -40,13 +40,14 @@ class Record:
     reproducible: bool | None = None
     differs: str = ""
     test_script: str = ""
+    limitations: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, document: Any) -> Record:
         """Read what `asdict` gave. Raises `ValueError`, `TypeError` or `KeyError`."""
         known = {field.name for field in fields(cls)}
         values = {name: value for name, value in document.items() if name in known}
-        for name in ("roles", "warnings", "store_paths"):
+        for name in ("roles", "warnings", "store_paths", "limitations"):
             values[name] = tuple(values.get(name, ()))
         return cls(**values)
 

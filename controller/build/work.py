@@ -119,6 +119,8 @@ class Work:
                 "evalSeconds": record.eval_seconds,
                 "buildSeconds": record.build_seconds,
             }
+            if record.limitations:
+                details["limitations"] = list(record.limitations)
             if record.reproducible is not None:
                 details["reproducible"] = record.reproducible
             if 0 < len(record.test_script) <= TEST_SCRIPT_LIMIT:

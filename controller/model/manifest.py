@@ -19,6 +19,9 @@ VERSION = 1
 SIZE_LIMIT = 16 * 1024 * 1024
 """Bytes of a manifest; that of a NixOS with 20,000 store paths has two million."""
 
+LIMITATIONS_LIMIT, LIMITATION_LIMIT = 64, 512
+"""Limitations that the schema of a Composition's status accepts, and the characters of one."""
+
 _STORE_PATH = re.compile(r"/nix/store/[0-9abcdfghijklmnpqrsvwxyz]{32}-[A-Za-z0-9+._?=-]{1,211}")
 _FILE = re.compile(r"(?P<store>/nix/store/[^/]+)(?:/[A-Za-z0-9@+._=:~-]+)*")
 _ROLE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -101,6 +104,8 @@ class Manifest:
     roles_distribution: Mapping[str, int | tuple[str, ...]] = field(default_factory=dict)
     docker_ports: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     extra_volumes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    limitations: tuple[str, ...] = ()
+    """What the composition says and this flavour cannot honour, a sentence each."""
 
     def files(self) -> tuple[str, ...]:
         """Every file that a backend opens, each once: their real places must be looked at before use."""
@@ -152,6 +157,7 @@ class _Reader:
             "version", "flavour", "system", "packageSource", "composition", "roles", "kernel", "kernelVersion",
             "initrd", "images", "kernelParameters", "closure", "sizes", "testScript", "rolesDistribution",
             "dockerPorts", "extraVolumes", "closures",
+            "limitations",
         }  # fmt: skip
         self._only("manifest", top, known)
         if top.get("version") != VERSION or isinstance(top["version"], bool):
@@ -200,6 +206,12 @@ class _Reader:
             },
             docker_ports=self._by_role("dockerPorts", top.get("dockerPorts", {}), roles),
             extra_volumes=self._by_role("extraVolumes", top.get("extraVolumes", {}), roles),
+            limitations=tuple(
+                self._text(f"limitations[{index}]", text, LIMITATION_LIMIT)
+                for index, text in enumerate(
+                    self._list("limitations", top.get("limitations", []), LIMITATIONS_LIMIT)
+                )
+            ),
         )
 
     def _role(self, field: str, value: Any, closure: Any) -> RoleSystem:

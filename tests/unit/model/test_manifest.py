@@ -102,6 +102,8 @@ FORGED = {
     "a role's closure that is not the build's": (document(closures={"client": [store("x", "g")]}), "closure"),
     "the host's whole store as a closure": (document(closures={"client": ["/nix/store"]}), "closure"),
     "the closure of no role": (document(closures={"ghost": []}), "ghost"),
+    "limitations without end": (document(limitations=["x"] * 65), "limitations"),
+    "a limitation without end": (document(limitations=["x" * 513]), "limitations[0]"),
     "a capability that is more than one word": (
         container(capabilities=["ALL, SYS_ADMIN"]),
         "capabilities[0]",
@@ -169,3 +171,9 @@ def test_any_value_in_any_field_is_read_or_refused_with_blame(field: str, value:
         refused = None
         assert all(path.startswith("/nix/store/") for path in manifest.files())
     assert refused is None or (refused.reason == "ForgedManifest" and len(refused.message) < 1000)
+
+
+def test_what_the_flavour_cannot_honour_is_read():
+    said = "boot.kernelModules (role server): modules are loaded by the host alone"
+    assert Manifest.parse(json.dumps(document(limitations=[said])).encode(), CLOSURE).limitations == (said,)
+    assert Manifest.parse(json.dumps(document()).encode(), CLOSURE).limitations == ()
