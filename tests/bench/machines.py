@@ -130,7 +130,7 @@ async def _run(client: Client, operator: OperatorProcess, state: Path, count: in
     await asyncio.sleep(3.0)  # the last counts and events are written
     run.requests = await _requests(client)
     run.requests.subtract(requests)
-    run.requests["APPLY/deployments"] -= 1  # ours
+    run.requests["PATCH/deployments"] -= 1  # ours
     run.cpu = operator.usage()[0] - cpu
     run.phases = await _phases(client, name)
     boot = await asyncio.to_thread(_keep, state, count)
