@@ -71,7 +71,7 @@ class Jailed:
         if self._state.is_dir():
             await asyncio.to_thread(shutil.rmtree, self._state, ignore_errors=True)
             deadline = asyncio.get_running_loop().time() + _LEAVING
-            while _sweep(find(), self._prefix) and asyncio.get_running_loop().time() < deadline:
+            while _sweep(find(), self.group("*")) and asyncio.get_running_loop().time() < deadline:
                 await asyncio.sleep(0.1)
 
     async def play(self, order: Order, news: News) -> Finding:
@@ -176,10 +176,9 @@ class Jailed:
                 self._place = _Place(user, isolation.groups, system)
             return self._place
 
-    @property
-    def _prefix(self) -> str:
-        """What our control groups are called; a controller's state directory is its own."""
-        return f"nxc-test-{hashlib.sha256(str(self._state).encode()).hexdigest()[:8]}-"
+    def group(self, uid: str) -> str:
+        """The name of a trial's control group; a controller's state directory is its own, and so are its groups."""
+        return f"nxc-test-{hashlib.sha256(str(self._state).encode()).hexdigest()[:8]}-{uid}"
 
     @contextmanager
     def _room(self, place: _Place, uid: str) -> Iterator[tuple[Path, Group]]:
@@ -193,9 +192,7 @@ class Jailed:
                 os.chown(directory / "nodes", *place.user)
             if place.groups.parents:
                 limits = self._limits
-                group = place.groups.make(
-                    f"{self._prefix}{uid}", memory=limits.memory, processes=limits.processes
-                )
+                group = place.groups.make(self.group(uid), memory=limits.memory, processes=limits.processes)
             yield directory, group
         finally:
             group.remove()
@@ -255,11 +252,11 @@ def _instead(why: str, order: Order) -> str:
     )
 
 
-def _sweep(groups: Groups, prefix: str) -> bool:
-    """Remove empty control groups of this name; whether some are left."""
+def _sweep(groups: Groups, names: str) -> bool:
+    """Remove empty control groups of these names (a pattern); whether some are left."""
     left = False
     for parent in groups.parents:
-        for directory in parent.glob(f"{prefix}*"):
+        for directory in parent.glob(names):
             try:
                 directory.rmdir()
             except OSError:

@@ -1,13 +1,15 @@
 """`nxc-controller run` with ready-made images instead of a builder: the flavour `vm-ramdisk` is the real one.
 
 NXC_TEST_IMAGES names a directory with a store (`nix/store/…`) and one file NAME.json a manifest; a Composition
-gets the one that its text names in a line `# image: NAME`. Started as `python -m tests.system.vm.operator -m
+gets the one that its text names in a line `# image: NAME`, with the test script that stands, as JSON, in a line
+`# script: "…"`. Test scripts may take ten seconds. Started as `python -m tests.system.vm.operator -m
 controller run …`.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import sys
@@ -24,8 +26,13 @@ from controller.model.composition import Composition, Image, ImageState
 from controller.model.kinds import Key
 from controller.model.manifest import Manifest
 from controller.plan import node
+from controller.sandbox.api import Context
+from controller.sandbox.jailed import Jailed, Limits
+from controller.sandbox.trials import Trials
 
 _NAME = re.compile(r"^\s*# image: (\S+)", re.MULTILINE)
+_SCRIPT = re.compile(r"^\s*# script: (.+)", re.MULTILINE)
+SCRIPT_SECONDS = 10.0
 
 
 class Everything:
@@ -49,8 +56,14 @@ class ReadyMade:
         assert found is not None, "the composition names no image"
         text = (self.directory / f"{found[1]}.json").read_bytes()
         manifest = Manifest.parse(text, Everything())
+        script = _SCRIPT.search(composition.source.get("inline") or "")
         image = Image(
-            flavour, ImageState.READY, image=_digest(text), source=composition.source_digest, evaluated=True
+            flavour,
+            ImageState.READY,
+            image=_digest(text),
+            source=composition.source_digest,
+            evaluated=True,
+            details={"testScript": json.loads(script[1])} if script is not None else None,
         )
         return BuildState(image, tuple(sorted(manifest.roles)))
 
@@ -83,8 +96,14 @@ def _installed(group: str) -> Mapping[str, Any]:
     return {"simulated": build}
 
 
+def _jailed(context: Context) -> Trials:
+    limits = Limits(seconds=SCRIPT_SECONDS)
+    return Trials(context, Jailed(context.state, trusted=context.trusted, limits=limits))
+
+
 if __name__ == "__main__":
     if seconds := os.environ.get("NXC_TEST_BOOT_SECONDS"):
         node.BOOT_LIMIT = timedelta(seconds=float(seconds))
     daemon.installed = _installed
+    daemon.jailed = _jailed
     sys.exit(cli.main([word for word in sys.argv[1:] if word not in ("-m", "controller")]))

@@ -41,10 +41,11 @@ async def sandbox() -> None:
 @asynccontextmanager
 async def lab(tmp_path: Path, *, limits: Limits = LIMITS) -> AsyncIterator[Lab]:
     async with stand_in.nodes("server", "client-1") as (made, who):
-        yield Lab(Jailed(tmp_path / "tests", trusted=False, limits=limits), made, who.key)
+        player = Jailed(tmp_path / "tests", trusted=False, limits=limits)
+        yield Lab(player, made, who.key)
     assert not (tmp_path / "tests").exists(), "the sandbox left something behind"
     for parent in find().parents:
-        assert not list(parent.glob("nxc-test-*-uid-of-test"))
+        assert not list(parent.glob(player.group("*")))
 
 
 class Lab:
