@@ -30,10 +30,13 @@ def test_what_is_used_is_blocks_and_at_least_something_for_each_file(tmp_path: P
 
 
 async def test_a_tree_that_grows_too_large_is_told(tmp_path: Path) -> None:
-    watch = asyncio.create_task(disk.watch([tmp_path], tmp_path, LIMITS, every=0.01))
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tmp_path / "a").write_bytes(b"x" * 3 * MIB)
+    watch = asyncio.create_task(disk.watch([tree], tmp_path, LIMITS, every=0.01))
     await asyncio.sleep(0.1)
     assert not watch.done()
-    (tmp_path / "a").write_bytes(b"x" * 3 * MIB)
+    (tmp_path / "a").rename(tree / "a")  # all of it at once: it is measured meanwhile
     with pytest.raises(UserError, match="wrote 3 MiB to disk, and may write 2 MiB"):
         await asyncio.wait_for(watch, 5)
 
