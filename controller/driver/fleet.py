@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from controller.driver.faults import NodeFailed
-from controller.driver.target import Target, boot_of, target_of, why_not
+from controller.driver.target import Target, attempt_of, boot_of, target_of, why_not
 from controller.model.errors import Blame, NxcError
 from controller.model.node import Node
 
@@ -95,14 +95,15 @@ class NodeFleet:
                     "its DeployedNode is being deleted: by the deployment's spec, or by hand", Blame.USER
                 )
             failure = node.status.last_failure
-            attempt = int(target.boot.rpartition("/")[2] or 0)
-            if failure is not None and failure.attempt >= attempt:
+            if failure is not None and failure.attempt >= target.attempt:
                 tail = (
                     f"\nthe end of its console:\n{node.status.evidence[-1500:]}"
                     if node.status.evidence
                     else ""
                 )
                 return Diagnosis(f"{failure.reason}: {failure.message}{tail}", failure.blame)
+            if attempt_of(node) == target.attempt and boot_of(node) != target.boot:
+                return Diagnosis("it restarted itself", Blame.USER)
             if boot_of(node) != target.boot:
                 return Diagnosis("the controller restarted it: what it boots has changed", Blame.USER)
             if asyncio.get_running_loop().time() > deadline:

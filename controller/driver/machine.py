@@ -294,8 +294,9 @@ class Machine:
             self._go_down("echo 1 > /proc/sys/kernel/sysrq; echo o > /proc/sysrq-trigger; sleep 60")
 
     def reboot(self) -> None:
-        """Shut it down and wait until it answers again, freshly booted."""
-        self.shutdown()
+        """Have it restart, and wait until it answers again, freshly booted."""
+        with self.nested("rebooting"):
+            self._go_down("systemctl reboot || reboot")
         self.start()
         self.connect()
 

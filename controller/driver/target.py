@@ -38,6 +38,7 @@ class Target:
     port: int
     host_key: str
     aliases: tuple[str, ...] = ()
+    attempt: int = 0
     boot: str = ""
     socket: str = ""
 
@@ -69,14 +70,20 @@ def target_of(node: Node) -> Target:
         port=port,
         host_key=status.host_key,
         aliases=node.spec.aliases,
+        attempt=attempt_of(node),
         boot=boot_of(node),
     )
 
 
 def boot_of(node: Node) -> str:
-    """A name for one boot of a node: another one once it was restarted or replaced."""
+    """A name for one boot of a node: each has an attempt or, where the node restarted itself, a host key of its own."""
+    return f"{node.meta.uid}/{attempt_of(node)}/{node.status.host_key}"
+
+
+def attempt_of(node: Node) -> int:
+    """The number of its attempt to boot; 0 before the first."""
     attempt = node.status.attempt
-    return f"{node.meta.uid}/{attempt.number if attempt is not None else 0}"
+    return attempt.number if attempt is not None else 0
 
 
 def why_not(node: Node) -> str:
