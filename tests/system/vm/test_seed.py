@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -84,6 +86,30 @@ async def build(stage: VmStage, spec: dict[str, Any], name: str) -> None:
         return condition(obj, "Ready", "True") is not None
 
     await stage.until(f"composition {name} is built", built, BUILD_SECONDS)
+
+
+EXAMPLES = ("hello", "redis", "postgresql", "nfs", "iperf3", "head-with-workers")
+"""Of examples/; the web server has a test of its own."""
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+async def test_an_example_becomes_ready_and_passes_its_test_script(
+    real_site: Site, stage: VmStage, name: str, tmp_path: Path
+) -> None:
+    await build(stage, example(f"{name}/composition.yaml")["spec"], name)
+    await stage.create(DEPLOYMENT, name, example(f"{name}/deployment.yaml")["spec"])
+    await stage.condition(DEPLOYMENT, name, "Ready", seconds=BOOT_SECONDS)
+
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "controller.plugin.cli", "test", name),
+        *("--kubeconfig", str(real_site.kubeconfig), "--namespace", stage.namespace),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, "XDG_STATE_HOME": str(tmp_path)},
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), BOOT_SECONDS)
+    assert process.returncode == 0, output.decode()
+    assert "passed" in output.decode()
 
 
 async def test_the_web_server_answers_its_client_by_name_once_it_is_ready(stage: VmStage) -> None:
