@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SEEDS ?= 20000
 MACHINES ?= 40
 PYTEST_ARGS ?=
-WORKERS ?= 0
+WORKERS ?= 2
 PARTS := nix-bin qemu-system-x86 vde2 busybox-static iproute2 openssh-client git
 
 .PHONY: help parts demo test soak bench lint format types layers docs chart wheel clean install
@@ -22,7 +22,7 @@ parts: install # real Nix, QEMU and what goes with them; where they cannot be ha
 demo: parts ## a local control plane, the operator and a deployment, to look at
 	@examples/demo
 
-test: parts ## all tests but the benchmarks and the soak; WORKERS=2: two files at a time
+test: parts ## all tests but the benchmarks and the soak, two files at a time (WORKERS=0: one after the other)
 	pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 soak: parts ## SEEDS scenarios in virtual time; MACHINES deployments on real machines under random faults
