@@ -9,23 +9,24 @@ import os
 import secrets
 import shlex
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncssh
 
 from controller.driver.target import Identity, Target, checked_via
 from controller.model.errors import TestbedError, UserError
 
+Opened = TypeVar("Opened")
 asyncssh.set_log_level(logging.WARNING)
 CONNECT_LIMIT = 20.0
 KEEPALIVE, MISSED = 5, 4
 """Seconds between two signs of life, and how many may be missed: a node that is gone is noticed in 20 s."""
 PIECE = 64 * 1024
 REFUSED_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4)
-"""Seconds to wait before a command that the node refused to start is tried again."""
+"""Seconds to wait before a channel that the node refused is asked for again."""
 OUTPUT_LIMIT = 64 * 1024 * 1024
 """Bytes of a command's output that are kept for a script."""
 GRACE = 10.0
@@ -115,10 +116,9 @@ class Session:
         128 plus the number of the signal, where one ended it. Raises `TestbedError` where the session broke.
         """
         try:
-            async with await self._start(
-                command, stdin=asyncssh.DEVNULL, encoding="utf-8", errors="replace"
-            ) as process:
+            async with await self._start(command, encoding="utf-8", errors="replace") as process:
                 try:
+                    process.stdin.write_eof()
                     await asyncio.gather(
                         _lines(process.stdout, lambda text: line(False, text)),
                         _lines(process.stderr, lambda text: line(True, text)),
@@ -185,12 +185,23 @@ class Session:
         return Outcome(status, output.decode(errors="replace"))
 
     async def _start(self, command: str, **options: Any) -> asyncssh.SSHClientProcess[Any]:
-        """Start a command. Dropbear 2022.83 refuses one now and then while the one before is just ending."""
+        """Have a command run, once: it waits at the node until its channel is known to stand.
+
+        Where a process of another channel ends between the opening of a channel and the request to run something
+        in it, Dropbear 2022.83 closes that channel, and runs the command all the same.
+        """
+        process = await self._opened(
+            lambda: self.connection.create_process(f"read -r _ || exit 125; {command}", **options)
+        )
+        process.stdin.write("\n" if options["encoding"] else b"\n")
+        return process
+
+    async def _opened(self, open_channel: Callable[[], Awaitable[Opened]]) -> Opened:
         for pause in REFUSED_PAUSES:
             with contextlib.suppress(asyncssh.ChannelOpenError):
-                return await self.connection.create_process(command, **options)
+                return await open_channel()
             await asyncio.sleep(pause)
-        return await self.connection.create_process(command, **options)
+        return await open_channel()
 
     async def _until(self, process: asyncssh.SSHClientProcess[bytes], mark: bytes) -> tuple[bytes, int]:
         """The output up to the mark, and the exit status beside it."""
@@ -238,7 +249,7 @@ class Session:
             f"mkdir -p -- {shlex.quote(os.path.dirname(target) or '.')}", seconds=60, complain=lambda _: None
         )
         try:
-            async with self.connection.start_sftp_client() as sftp:
+            async with await self._opened(self.connection.start_sftp_client) as sftp:
                 await sftp.put(str(source), target, recurse=True, follow_symlinks=True, preserve=False)
         except (OSError, asyncssh.SFTPError) as error:
             raise UserError("CopyFailed", f"{self.target.host}: {source} to {target}: {error}") from None
@@ -248,7 +259,7 @@ class Session:
     async def get(self, source: str, target: Path) -> None:
         """Copy a file or a folder from the node. Raises `UserError` and `TestbedError`."""
         try:
-            async with self.connection.start_sftp_client() as sftp:
+            async with await self._opened(self.connection.start_sftp_client) as sftp:
                 await sftp.get(source, str(target), recurse=True, follow_symlinks=False, preserve=False)
         except (OSError, asyncssh.SFTPError) as error:
             raise UserError("CopyFailed", f"{self.target.host}: {source} to {target}: {error}") from None
