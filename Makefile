@@ -23,7 +23,7 @@ demo: parts ## a local control plane, the operator and a deployment, to look at
 	@examples/demo
 
 test: parts ## all tests but the benchmarks and the soak, two files at a time (WORKERS=0: one after the other)
-	pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0 $(PYTEST_ARGS)
 
 soak: parts ## SEEDS scenarios in virtual time; MACHINES deployments on real machines under random faults
 	python -m tests.scenarios.soak --seeds $(SEEDS)

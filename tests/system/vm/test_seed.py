@@ -24,8 +24,9 @@ from tests.system.vm.stage import VmStage
 
 pytestmark = pytest.mark.slow
 
-BUILD_SECONDS = 900.0
-BOOT_SECONDS = 300.0
+BUILD_SECONDS = 240.0
+BOOT_SECONDS = 180.0
+SCRIPT_SECONDS = 150.0
 
 
 @pytest.fixture(scope="module")
@@ -103,11 +104,12 @@ async def test_an_example_becomes_ready_and_passes_its_test_script(
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "controller.plugin.cli", "test", name),
         *("--kubeconfig", str(real_site.kubeconfig), "--namespace", stage.namespace),
+        *("--timeout", str(SCRIPT_SECONDS)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env={**os.environ, "XDG_STATE_HOME": str(tmp_path)},
     )
-    output, _ = await asyncio.wait_for(process.communicate(), BOOT_SECONDS)
+    output, _ = await asyncio.wait_for(process.communicate(), SCRIPT_SECONDS + 30)
     assert process.returncode == 0, output.decode()
     assert "passed" in output.decode()
 
