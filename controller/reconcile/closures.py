@@ -77,12 +77,6 @@ class Closures:
             logger.warning("%s: the closure of %s takes %d bytes, too many to tell", key, flavour, len(data))
             return ""
         name = config_map_name(key.name, flavour, image)
-        owner = {
-            "apiVersion": COMPOSITION.api_version,
-            "kind": COMPOSITION.kind,
-            "name": key.name,
-            "uid": composition.meta.uid,
-        }
         try:
             await self._desk.api.create(
                 CONFIGMAP,
@@ -93,7 +87,7 @@ class Closures:
                         "name": name,
                         "namespace": key.namespace,
                         "labels": {COMPOSITION_LABEL: key.name[:63].rstrip("-.")},
-                        "ownerReferences": [owner],
+                        "ownerReferences": [composition.meta.owner_reference(COMPOSITION)],
                     },
                     "immutable": True,
                     "binaryData": {KEY: base64.b64encode(data).decode()},
