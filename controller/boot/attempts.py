@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from controller.boot.http import Request, Response
-from controller.boot.report import Report
+from controller.boot.report import Expected, Report, judge
 from controller.model.errors import UserError
-from controller.model.machine import MachineKey
+from controller.model.machine import UNSEEN, MachineKey, Signal
 from controller.model.record import Unreadable, read
 
 logger = logging.getLogger(__name__)
@@ -135,6 +135,18 @@ class Attempts:
     def get(self, key: MachineKey) -> Attempt | None:
         """An attempt that is open."""
         return self._by_key.get(key)
+
+    def verified(self, key: MachineKey, expected: Expected) -> Signal:
+        """The condition Verified of an attempt, from everything that was reported in it."""
+        attempt = self._by_key.get(key)
+        if attempt is None:
+            return UNSEEN
+        if attempt.contested:
+            said = f"a second host key was reported for this attempt: {attempt.contested}"
+            return Signal(False, "SecondHostKey", said)
+        if attempt.report is None and attempt.refused:
+            return Signal(False, "BadReport", attempt.refused)
+        return judge(attempt.report, expected)
 
     def again(self, key: MachineKey) -> None:
         """Its machine starts again: it finds its document, and what it says of itself it has not said yet."""

@@ -22,6 +22,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from controller.boot.document import Document, Interface, Neighbour
 from controller.model.errors import NxcError
 from controller.model.information import Host
 from controller.model.kinds import Key
@@ -49,6 +50,37 @@ class Briefing:
     hosts: tuple[Host, ...]
     authorized_keys: tuple[str, ...]
     parameters: Mapping[str, str] = field(default_factory=dict)
+
+    def document(
+        self,
+        *,
+        node: str,
+        host: str,
+        role: str,
+        addresses: Mapping[str, str],
+        report: str,
+        interfaces: tuple[Interface, ...] = (),
+    ) -> Document:
+        """What one node is told. `addresses`: of machines; a host whose machine has none yet is left out."""
+        names = {each.name for each in self.hosts}
+        return Document(
+            deployment=self.deployment,
+            namespace=self.namespace,
+            node=node,
+            host=host,
+            role=role,
+            hosts={
+                each.name: Neighbour(
+                    addresses[each.machine], tuple(alias for alias in each.aliases if alias not in names)
+                )
+                for each in self.hosts
+                if each.machine in addresses
+            },
+            authorized_keys=self.authorized_keys,
+            interfaces=interfaces,
+            parameters=self.parameters,
+            report=report,
+        )
 
 
 class Briefings(Protocol):

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,10 @@ from controller.flavours.docker_project import (
     choose_subnet,
     unchanged,
 )
-from controller.flavours.docker_record import VERSION, ContainerRecord, Stage
+from controller.flavours.docker_record import VERSION, ContainerRecord
 from controller.flavours.docker_wishes import Grants
+from controller.flavours.orders import Orders, put_on_record
+from controller.flavours.record import Stage, kept, load
 from controller.model.errors import Blame, NxcError, TestbedError, UserError
 from controller.model.kinds import NODE, TESTBED, Key
 from controller.model.machine import Inventory, Machine, MachineKey, Order, Phase
@@ -62,7 +64,7 @@ class DockerBackend:
         self._runtime = files.runtime_directory(self._state)
         self._containers: dict[MachineKey, DockerContainer] = {}
         self._projects: dict[str, DockerProject] = {}
-        self._orders: dict[MachineKey, asyncio.Task[None]] = {}
+        self._orders = Orders()
         self._opening: asyncio.Task[House] | None = None
         self._census: Census | None = None
         self._compose: compose.Compose | None = None
@@ -120,7 +122,7 @@ class DockerBackend:
             routes = await asyncio.to_thread(ROUTES.read_text)
             deck = Deck(deployment, choose_subnet(deployment, taken, routes))
             project = self._projects.setdefault(deployment, self._project(house, deck))
-            with _records_kept():
+            with kept():
                 await asyncio.to_thread(project.save)
         async with project.guard:
             await project.make_network()
@@ -146,11 +148,7 @@ class DockerBackend:
         house = await self._house()
         if order.key in self._containers:
             return
-        task = self._orders.get(order.key)
-        if task is None:
-            task = self._orders[order.key] = asyncio.create_task(self._take(house, order))
-            task.add_done_callback(lambda done: self._taken(order.key, done))
-        await asyncio.shield(task)  # who asks may lose patience; an order is taken whole
+        await self._orders.take(order.key, lambda: self._take(house, order))
 
     async def _take(self, house: House, order: Order) -> None:
         """Put an order on record, and have it started."""
@@ -180,19 +178,14 @@ class DockerBackend:
         )
         record = plan_container(order, wanted, told, token, place, now=self._context.clock())
         container = DockerContainer(house, record)
-        with _records_kept():
+        with kept():
             await asyncio.to_thread(_make_folders, project.folders, record.folders)
             await asyncio.to_thread(project.save)
-            house.attempts.open(Attempt(order.key, token, told.canonical(), order.information))
-            await asyncio.to_thread(files.write_record, container.home, record.to_dict())
+            attempt = Attempt(order.key, token, told.canonical(), order.information)
+            await put_on_record(house.attempts, attempt, container.home, record)
             await container.open_door()
         self._containers[order.key] = container
         project.start(order.host)
-
-    def _taken(self, key: MachineKey, task: asyncio.Task[None]) -> None:
-        self._orders.pop(key, None)
-        if not task.cancelled():
-            task.exception()  # whoever waited has it; if nobody did, the order comes again
 
     async def inform(self, key: MachineKey, information: str) -> None:
         """See `controller.flavours.api.Backend`."""
@@ -212,8 +205,7 @@ class DockerBackend:
     async def release(self, node: str, owner: Key) -> bool:  # noqa: ARG002 - others find their nodes by name
         """See `controller.flavours.api.Backend`."""
         house = await self._house()
-        if under_way := [task for key, task in self._orders.items() if key.node == node]:
-            await asyncio.wait(under_way)
+        await self._orders.settled(node)
         mine = {key: container for key, container in self._containers.items() if key.node == node}
         for container in mine.values():
             await container.release()
@@ -233,7 +225,7 @@ class DockerBackend:
             self._containers.pop(key, None)
         for project in {self._projects.get(container.record.deployment) for container in mine.values()}:
             if project is not None:
-                with _records_kept():
+                with kept():
                     await project.write_file()
         return True
 
@@ -271,8 +263,7 @@ class DockerBackend:
             house = await self._opening
         except NxcError:
             return  # it never had anything
-        if self._orders:
-            await asyncio.wait(self._orders.values())
+        await self._orders.settled()
         for project in self._projects.values():
             await project.aclose()
         if self._census is not None:
@@ -308,7 +299,11 @@ class DockerBackend:
                 continue
             self._projects[deck.deployment] = self._project(house, deck)
         for home, text in records:
-            record = self._read(home, text)
+            record = load(
+                *(home, text, VERSION, ContainerRecord.from_dict, ContainerRecord.lost),
+                installation=self._context.installation,
+                now=self._context.clock(),
+            )
             self._containers[record.key] = DockerContainer(house, record)
         attempts.keep_only(self._containers)
         for container in list(self._containers.values()):
@@ -324,16 +319,6 @@ class DockerBackend:
                 else:
                     await container.end("the record of its network is gone", Blame.CONTROLLER)
         return house
-
-    def _read(self, home: Path, text: bytes) -> ContainerRecord:
-        """A record; of one that cannot be used, its container's end, so that its node says so and goes on."""
-        node, _, attempt = home.name.rpartition("-")
-        try:
-            return read(text, VERSION, ContainerRecord.from_dict)
-        except Unreadable as error:
-            logger.error("the record in %s cannot be used, and its container is ended: %s", home, error)
-            key = MachineKey(self._context.installation, node, int(attempt) if attempt.isdecimal() else 0)
-            return ContainerRecord.lost(key, str(error), self._context.clock())
 
     def _project(self, house: House, deck: Deck) -> DockerProject:
         def of_it() -> list[DockerContainer]:
@@ -474,15 +459,6 @@ def _make_folders(parent: Path, names: Sequence[str]) -> None:
     """The folders of a deployment, each a mount of its own: no container sees the one above."""
     for name in names:
         (parent / name).mkdir(mode=0o755, parents=True, exist_ok=True)
-
-
-@contextlib.contextmanager
-def _records_kept() -> Iterator[None]:
-    """What the file system refuses is said to be the host's fault."""
-    try:
-        yield
-    except OSError as error:
-        raise TestbedError("StateUnusable", f"the records of containers cannot be kept: {error}") from None
 
 
 class Docker:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from controller.boot.attempts import Attempts
-from controller.boot.report import judge
 from controller.boot.server import Listener
 from controller.flavours import docker_blame
 from controller.flavours.api import Context
-from controller.flavours.docker_record import ContainerRecord, Stage
+from controller.flavours.chores import Chores
+from controller.flavours.docker_record import ContainerRecord
+from controller.flavours.record import Stage
 from controller.flavours.watch import Target, Watch
 from controller.model.errors import Blame, NxcError, TestbedError
-from controller.model.machine import UNSEEN, Machine, Phase, Signal
+from controller.model.machine import UNSEEN, Machine, Phase
 from controller.testbeds import files
 from controller.testbeds.engine import Container, Engine
 
@@ -47,7 +47,7 @@ class DockerContainer:
         self._house = house
         self._door: Listener | None = None
         self._watch: Watch | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._chores = Chores(f"container {record.key}")
         self._seen: Container | None = None
         self._evidence = ""
         self._read_at = 0.0
@@ -86,7 +86,7 @@ class DockerContainer:
             address=f"{record.address}:{SSH_PORT}" if running else "",
             host_key=report.host_key if report is not None else "",
             information=record.information if attempt is not None and attempt.informed else "",
-            verified=self._verified(),
+            verified=self._house.attempts.verified(record.key, record.expected),
             reachable=self._watch.reachable if self._watch is not None else UNSEEN,
             healthy=self._watch.healthy if self._watch is not None else UNSEEN,
             ended=record.ended,
@@ -168,13 +168,13 @@ class DockerContainer:
             replace(self.record, stage=Stage.ENDED, ended=why, blame=blame, evidence=self._evidence)
         )
         self._wake()
-        await self._cancel()
+        await self._chores.cancel()
         await self._close_door()
 
     async def release(self) -> None:
         """Look after it no more: it is about to be removed."""
         self._releasing = True
-        await self._cancel()
+        await self._chores.cancel()
         await self._close_door()
 
     async def forget(self) -> None:
@@ -185,7 +185,7 @@ class DockerContainer:
 
     async def aclose(self) -> None:
         """Look after it no more; it goes on."""
-        await self._cancel()
+        await self._chores.cancel()
         await self._close_door()
 
     # ------------------------------------------------------------ small things
@@ -209,18 +209,7 @@ class DockerContainer:
             return (await self._house.context.briefings.client_key(record.owner)).private
 
         self._watch = Watch(target, client_key, self._wake)
-        self._spawn(self._watch.run())
-
-    def _verified(self) -> Signal:
-        attempt = self._house.attempts.get(self.record.key)
-        if attempt is None:
-            return UNSEEN
-        if attempt.contested:
-            said = f"a second host key was reported for this attempt: {attempt.contested}"
-            return Signal(False, "SecondHostKey", said)
-        if attempt.report is None and attempt.refused:
-            return Signal(False, "BadReport", attempt.refused)
-        return judge(attempt.report, self.record.expected)
+        self._chores.spawn(self._watch.run())
 
     def _wake(self) -> None:
         self._house.context.wake(self.record.owner)
@@ -233,23 +222,6 @@ class DockerContainer:
         door, self._door = self._door, None
         if door is not None:
             await door.aclose()
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("container %s: %s", self.record.key, error, exc_info=error)
-
-    async def _cancel(self) -> None:
-        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=5.0)
 
 
 def directory_of(runtime: Path, node: str, attempt: int) -> Path:

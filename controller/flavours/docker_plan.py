@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from controller.boot.document import Document, Neighbour, fingerprint
+from controller.boot.document import Document, fingerprint
 from controller.flavours import docker_wishes
 from controller.flavours.api import Briefing
 from controller.flavours.docker_file import DOOR, LABEL, Service
@@ -44,9 +44,7 @@ class Wishes:
 
 def wishes(manifest: Manifest, role: str, grants: Grants) -> Wishes:
     """What `role` of an image wants. Raises `UserError` for what its Testbed does not grant, named."""
-    system = manifest.roles.get(role)
-    if system is None:
-        raise UserError("UnknownRole", f"the image has no role {role!r} (it has {', '.join(manifest.roles)})")
+    system = manifest.system_of(role)
     docker_wishes.granted(role, system.privileges, grants)
     volumes = tuple(docker_wishes.volume(role, text, grants) for text in manifest.extra_volumes.get(role, ()))
     targets = [volume.target for volume in volumes]
@@ -58,26 +56,9 @@ def wishes(manifest: Manifest, role: str, grants: Grants) -> Wishes:
 def document(
     briefing: Briefing, key: MachineKey, host: str, role: str, token: str, addresses: Mapping[str, str]
 ) -> Document:
-    """What one node is told. `addresses`: of machines; a host whose machine has none yet is left out."""
-    names = {neighbour.name for neighbour in briefing.hosts}
-    return Document(
-        deployment=briefing.deployment,
-        namespace=briefing.namespace,
-        node=key.node,
-        host=host,
-        role=role,
-        hosts={
-            neighbour.name: Neighbour(
-                addresses[neighbour.machine],
-                tuple(alias for alias in neighbour.aliases if alias not in names),
-            )
-            for neighbour in briefing.hosts
-            if neighbour.machine in addresses
-        },
-        authorized_keys=briefing.authorized_keys,
-        parameters=briefing.parameters,
-        report=f"{SOCKET}/v1/report/{token}",
-    )
+    """What one node is told, with the way to its door."""
+    report = f"{SOCKET}/v1/report/{token}"
+    return briefing.document(node=key.node, host=host, role=role, addresses=addresses, report=report)
 
 
 @dataclass(frozen=True, slots=True)

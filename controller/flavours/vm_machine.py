@@ -6,21 +6,21 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from controller.boot.attempts import Attempts
-from controller.boot.report import judge
 from controller.boot.server import Listener
 from controller.flavours.api import BuiltImage, Context
+from controller.flavours.chores import Chores
+from controller.flavours.record import Stage, kept
 from controller.flavours.vm_network import Networks
 from controller.flavours.vm_plan import End, last_words, management_card, network_card, started_again
-from controller.flavours.vm_record import Stage, VmRecord, kept
+from controller.flavours.vm_record import VmRecord
 from controller.flavours.watch import Target, Watch
 from controller.model.errors import Blame, NxcError, TestbedError
-from controller.model.machine import UNSEEN, Machine, Phase, Signal
+from controller.model.machine import UNSEEN, Machine, Phase
 from controller.testbeds import console, files, initrd, monitor, qemu
 from controller.testbeds.accelerator import Accelerator
 from controller.testbeds.cgroups import Group, Groups
@@ -71,7 +71,7 @@ class VmMachine:
         self._port: int | None = None
         self._door: Listener | None = None
         self._watch: Watch | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._chores = Chores(f"machine {record.key}")
         self._up = asyncio.Event()
         self._releasing = False
 
@@ -99,7 +99,7 @@ class VmMachine:
 
     def begin(self) -> None:
         """Start it or find it again, and look after it, in a task of its own."""
-        self._spawn(self._live())
+        self._chores.spawn(self._live())
 
     def state(self) -> Machine:
         """As it stands now."""
@@ -123,7 +123,7 @@ class VmMachine:
             address=f"127.0.0.1:{self._port}" if running else "",
             host_key=report.host_key if report is not None else "",
             information=record.information if attempt is not None and attempt.informed else "",
-            verified=self._verified(),
+            verified=self._house.attempts.verified(record.key, record.expected),
             reachable=reachable,
             healthy=healthy,
             ended=record.ended,
@@ -158,7 +158,7 @@ class VmMachine:
     async def release(self) -> bool:
         """End it and remove every trace; True when nothing is left."""
         self._releasing = True
-        await self._cancel()
+        await self._chores.cancel()
         if self._process is None:
             self._process = await adopt(self.home / "lock")
         await self._kill()
@@ -171,7 +171,7 @@ class VmMachine:
 
     async def aclose(self) -> None:
         """Look after it no more; it goes on."""
-        await self._cancel()
+        await self._chores.cancel()
         await self._close_door()
         if self._process is not None:
             self._process.forget()
@@ -188,7 +188,7 @@ class VmMachine:
             while await self._stand():
                 process = self._process
                 assert process is not None
-                self._spawn(self._settle_in())
+                self._chores.spawn(self._settle_in())
                 await process.ended()
                 if not await self._starts_again(process.status):
                     return
@@ -218,7 +218,7 @@ class VmMachine:
         if over and not await self._starts_again(None):
             return False
         await self._house.slots.acquire()
-        holding = self._spawn(self._boot_or_wait())
+        holding = self._chores.spawn(self._boot_or_wait())
         holding.add_done_callback(lambda _: self._house.slots.release())
         await self._start()
         return True
@@ -347,7 +347,7 @@ class VmMachine:
             return (await self._house.context.briefings.client_key(self.record.owner)).private
 
         self._watch = Watch(target, client_key, self._wake)
-        self._spawn(self._watch.run())
+        self._chores.spawn(self._watch.run())
 
     async def _starts_again(self, status: int | None) -> bool:
         """After the end of its process: whether it is to be started again, because its system asked for that.
@@ -373,7 +373,7 @@ class VmMachine:
             await self._end(next_)
             return False
         logger.info("machine %s restarted itself and is started again", self.record.key)
-        await self._cancel(but=asyncio.current_task())
+        await self._chores.cancel()
         await self._close_door()
         self._process = self._port = self._watch = None
         self._up = asyncio.Event()
@@ -399,24 +399,10 @@ class VmMachine:
             logger.error("the end of machine %s is not on record: %s", self.record.key, error)
         self._up.set()
         self._wake()
-        await self._cancel(but=asyncio.current_task())
+        await self._chores.cancel()
         await self._close_door()
 
     # ------------------------------------------------------------ small things
-
-    def _verified(self) -> Signal:
-        attempt = self._house.attempts.get(self.record.key)
-        if attempt is None:
-            return UNSEEN
-        if attempt.contested:
-            return Signal(
-                False,
-                "SecondHostKey",
-                f"a second host key was reported for this attempt: {attempt.contested}",
-            )
-        if attempt.report is None and attempt.refused:
-            return Signal(False, "BadReport", attempt.refused)
-        return judge(attempt.report, self.record.expected)
 
     def _wake(self) -> None:
         self._house.context.wake(self.record.owner)
@@ -440,24 +426,6 @@ class VmMachine:
         door, self._door = self._door, None
         if door is not None:
             await door.aclose()
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("machine %s: %s", self.record.key, error, exc_info=error)
-
-    async def _cancel(self, *, but: object = None) -> None:
-        tasks = [task for task in self._tasks if task is not but]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=5.0)
 
 
 def _groups(accelerator: Accelerator) -> tuple[int, ...]:

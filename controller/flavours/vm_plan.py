@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from controller.boot.document import Document, Interface, Neighbour
+from controller.boot.document import Document, Interface
 from controller.boot.parameters import command_line
 from controller.flavours.api import Briefing
-from controller.flavours.vm_record import Boots, Stage, VmRecord
+from controller.flavours.record import Stage
+from controller.flavours.vm_record import Boots, VmRecord
 from controller.model.errors import Blame, TestbedError, UserError
 from controller.model.machine import Order
 from controller.model.manifest import Manifest
@@ -68,24 +69,13 @@ class Identity:
 
 
 def document(briefing: Briefing, identity: Identity) -> Document:
-    """What one node is told. Hosts that have no machine yet have no address, and are left out until they have."""
-    names = {host.name for host in briefing.hosts}
-    return Document(
-        deployment=briefing.deployment,
-        namespace=briefing.namespace,
+    """What one node is told, with its cards and where to report."""
+    return briefing.document(
         node=identity.node,
         host=identity.host,
         role=identity.role,
-        hosts={
-            host.name: Neighbour(
-                address_of(host.machine), tuple(alias for alias in host.aliases if alias not in names)
-            )
-            for host in briefing.hosts
-            if host.machine
-        },
-        authorized_keys=briefing.authorized_keys,
+        addresses={host.machine: address_of(host.machine) for host in briefing.hosts if host.machine},
         interfaces=(management_card(identity.machine), network_card(identity.machine)),
-        parameters=briefing.parameters,
         report=f"http://{INFORMATION_ADDRESS}/v1/report/{identity.token}",
     )
 
@@ -94,11 +84,7 @@ def plan_machine(
     order: Order, manifest: Manifest, told: Document, token: str, *, user: int | None, now: datetime
 ) -> VmRecord:
     """The record of the machine that an order asks for. Raises `UserError` where the image has no such role."""
-    role = manifest.roles.get(order.role)
-    if role is None:
-        raise UserError(
-            "UnknownRole", f"the image has no role {order.role!r} (it has {', '.join(manifest.roles)})"
-        )
+    role = manifest.system_of(order.role)
     boots = Boots.of(manifest, role)
     if not boots.kernel or not boots.initrd:
         raise UserError("NotBootable", f"the image names no kernel and initrd for role {order.role!r}")

@@ -15,14 +15,15 @@ from pathlib import Path
 
 from controller.boot.attempts import Attempt, Attempts
 from controller.flavours.api import Context
+from controller.flavours.orders import Orders, put_on_record
+from controller.flavours.record import kept, load
 from controller.flavours.vm_machine import House, VmMachine
 from controller.flavours.vm_network import Networks
 from controller.flavours.vm_plan import Identity, document, plan_machine
-from controller.flavours.vm_record import VERSION, VmRecord, kept
+from controller.flavours.vm_record import VERSION, VmRecord
 from controller.model.errors import NxcError, TestbedError
 from controller.model.kinds import Key
 from controller.model.machine import Inventory, Machine, MachineKey, Order
-from controller.model.record import Unreadable, read
 from controller.model.testbed import Testbed
 from controller.testbeds import cgroups, files, initrd
 from controller.testbeds.accelerator import Accelerator, probe
@@ -43,7 +44,7 @@ class VmRamdiskBackend:
         state = context.state / "machines" / testbed
         runtime = files.runtime_directory(state)
         self._machines: dict[MachineKey, VmMachine] = {}
-        self._orders: dict[MachineKey, asyncio.Task[None]] = {}
+        self._orders = Orders()
         self._state, self._runtime = state, runtime
         self._opening: asyncio.Task[House] | None = None
         self._cutter: asyncio.Task[None] | None = None
@@ -79,11 +80,7 @@ class VmRamdiskBackend:
         house = await self._house()
         if order.key in self._machines:
             return
-        task = self._orders.get(order.key)
-        if task is None:
-            task = self._orders[order.key] = asyncio.create_task(self._take(house, order))
-            task.add_done_callback(lambda done: self._taken(order.key, done))
-        await asyncio.shield(task)  # who asks may lose patience; an order is taken whole
+        await self._orders.take(order.key, lambda: self._take(house, order))
 
     async def _take(self, house: House, order: Order) -> None:
         """Put an order on record, and begin."""
@@ -101,19 +98,10 @@ class VmRamdiskBackend:
         )
         machine = VmMachine(house, record)
         with kept():
-            house.attempts.open(Attempt(order.key, token, told.canonical(), order.information))
-            try:
-                await asyncio.to_thread(files.write_record, machine.home, record.to_dict())
-            except OSError:
-                house.attempts.close(order.key)
-                raise
+            attempt = Attempt(order.key, token, told.canonical(), order.information)
+            await put_on_record(house.attempts, attempt, machine.home, record)
         self._machines[order.key] = machine
         machine.begin()
-
-    def _taken(self, key: MachineKey, task: asyncio.Task[None]) -> None:
-        self._orders.pop(key, None)
-        if not task.cancelled():
-            task.exception()  # whoever waited has it; if nobody did, the order comes again
 
     async def inform(self, key: MachineKey, information: str) -> None:
         """See `controller.flavours.api.Backend`."""
@@ -129,8 +117,7 @@ class VmRamdiskBackend:
     async def release(self, node: str, owner: Key) -> bool:  # noqa: ARG002 - others find their nodes by name
         """See `controller.flavours.api.Backend`."""
         house = await self._house()
-        if under_way := [task for key, task in self._orders.items() if key.node == node]:
-            await asyncio.wait(under_way)
+        await self._orders.settled(node)
         for key, machine in [item for item in self._machines.items() if item[0].node == node]:
             if not await machine.release():
                 return False
@@ -164,8 +151,7 @@ class VmRamdiskBackend:
             house = await self._opening
         except NxcError:
             return  # it never had anything
-        if self._orders:
-            await asyncio.wait(self._orders.values())
+        await self._orders.settled()
         await asyncio.gather(*(machine.aclose() for machine in self._machines.values()))
         await house.networks.aclose()
         self._machines.clear()
@@ -202,23 +188,17 @@ class VmRamdiskBackend:
         )
         await networks.load()
         for home, text in files.records(self._state / "machines"):
-            record = self._read(home, text)
+            record = load(
+                *(home, text, VERSION, VmRecord.from_dict, VmRecord.lost),
+                installation=self._context.installation,
+                now=self._context.clock(),
+            )
             self._machines[record.key] = VmMachine(house, record)
         attempts.keep_only(self._machines)
         for machine in self._machines.values():
             machine.begin()
         self._cutter = asyncio.create_task(self._cut_logs())
         return house
-
-    def _read(self, home: Path, text: bytes) -> VmRecord:
-        """A record; of one that cannot be used, its machine's end, so that its node says so and goes on."""
-        node, _, attempt = home.name.rpartition("-")
-        try:
-            return read(text, VERSION, VmRecord.from_dict)
-        except Unreadable as error:
-            logger.error("the record in %s cannot be used, and its machine is ended: %s", home, error)
-            key = MachineKey(self._context.installation, node, int(attempt) if attempt.isdecimal() else 0)
-            return VmRecord.lost(key, str(error), self._context.clock())
 
     def _heard(self, key: MachineKey) -> None:
         machine = self._machines.get(key)

@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from controller.boot.report import Expected
-from controller.model.errors import Blame, TestbedError
-from controller.model.kinds import NODE, Key
+from controller.flavours.record import MachineRecord, common, nobodys
 from controller.model.machine import MachineKey
 from controller.model.manifest import Manifest, RoleSystem
 
 VERSION = 1
 """Of the format of a machine's record."""
-
-
-@contextlib.contextmanager
-def kept() -> Iterator[None]:
-    """What the file system refuses is said to be the host's fault."""
-    try:
-        yield
-    except OSError as error:
-        raise TestbedError("StateUnusable", f"the records of machines cannot be kept: {error}") from None
-
-
-class Stage(StrEnum):
-    """How far a machine is. STARTING is on record before its process is made, ENDED until it is released."""
-
-    ORDERED = "Ordered"
-    STARTING = "Starting"
-    RUNNING = "Running"
-    ENDED = "Ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,35 +40,21 @@ class Boots:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class VmRecord:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VmRecord(MachineRecord):
     """One machine.
 
-    `information` is the digest of what it was told last; `user` the uid that QEMU runs as; `restarts` when it
-    restarted itself of late, `unreached` how often in a row before it had reported; `group` the directories of its
-    control group.
+    `user` is the uid that QEMU runs as; `restarts` when it restarted itself of late, `unreached` how often in a
+    row before it had reported; `group` the directories of its control group.
     """
 
-    key: MachineKey
-    owner: Key
-    deployment: str
-    digest: str
-    machine: str
-    role: str
-    host: str
     image: str
     memory: int
     cpus: int
     boots: Boots
     command_line: str
     command_line_sha256: str
-    information: str
-    since: datetime
     user: int | None = None
-    stage: Stage = Stage.ORDERED
-    ended: str = ""
-    blame: Blame = Blame.TESTBED
-    evidence: str = ""
     restarts: tuple[datetime, ...] = ()
     unreached: int = 0
     group: tuple[str, ...] = ()
@@ -105,13 +70,7 @@ class VmRecord:
         boots = self.boots
         return {
             "version": VERSION,
-            "key": list(self.key),
-            "owner": [self.owner.namespace, self.owner.name],
-            "deployment": self.deployment,
-            "digest": self.digest,
-            "machine": self.machine,
-            "role": self.role,
-            "host": self.host,
+            **MachineRecord.to_dict(self),
             "image": self.image,
             "memory": self.memory,
             "cpus": self.cpus,
@@ -125,13 +84,7 @@ class VmRecord:
             },
             "commandLine": self.command_line,
             "commandLineSha256": self.command_line_sha256,
-            "information": self.information,
-            "since": self.since.isoformat(),
             "user": self.user,
-            "stage": self.stage.value,
-            "ended": self.ended,
-            "blame": self.blame.value,
-            "evidence": self.evidence,
             "restarts": [time.isoformat() for time in self.restarts],
             "unreached": self.unreached,
             "group": list(self.group),
@@ -139,41 +92,23 @@ class VmRecord:
 
     @classmethod
     def lost(cls, key: MachineKey, why: str, now: datetime) -> VmRecord:
-        """In place of a record that cannot be read: a machine that has ended. Nobody knows whose it was."""
+        """In place of a record that cannot be read: a machine that has ended."""
         return cls(
-            key=key,
-            owner=Key(NODE, "", ""),
-            deployment="",
-            digest="",
-            machine="",
-            role="",
-            host="",
+            **nobodys(key, why, now),
             image="",
             memory=0,
             cpus=0,
             boots=Boots("", (), "", "", (), ()),
             command_line="",
             command_line_sha256="",
-            information="",
-            since=now,
-            stage=Stage.ENDED,
-            ended=f"its record cannot be used, and so it was ended: {why}",
-            blame=Blame.CONTROLLER,
         )
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> VmRecord:
         """Read what `to_dict` wrote, or a version before it."""
         boots = value["boots"]
-        installation, node, attempt = value["key"]
         return cls(
-            key=MachineKey(installation, node, attempt),
-            owner=Key(NODE, *value["owner"]),
-            deployment=value["deployment"],
-            digest=value["digest"],
-            machine=value["machine"],
-            role=value["role"],
-            host=value["host"],
+            **common(value),
             image=value["image"],
             memory=value["memory"],
             cpus=value["cpus"],
@@ -187,13 +122,7 @@ class VmRecord:
             ),
             command_line=value["commandLine"],
             command_line_sha256=value["commandLineSha256"],
-            information=value["information"],
-            since=datetime.fromisoformat(value["since"]),
             user=value["user"],
-            stage=Stage(value["stage"]),
-            ended=value["ended"],
-            blame=Blame(value["blame"]),
-            evidence=value["evidence"],
             restarts=tuple(datetime.fromisoformat(time) for time in value.get("restarts", ())),
             unreached=value.get("unreached", 0),
             group=tuple(value.get("group", ())),

@@ -107,6 +107,13 @@ class Manifest:
     limitations: tuple[str, ...] = ()
     """What the composition says and this flavour cannot honour, a sentence each."""
 
+    def system_of(self, role: str) -> RoleSystem:
+        """What a role runs. Raises `UserError` where the image has no such role."""
+        found = self.roles.get(role)
+        if found is None:
+            raise UserError("UnknownRole", f"the image has no role {role!r} (it has {', '.join(self.roles)})")
+        return found
+
     def files(self) -> tuple[str, ...]:
         """Every file that a backend opens, each once: their real places must be looked at before use."""
         return tuple(dict.fromkeys(self._files()))

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.flavours.api import Briefing
+from controller.flavours.record import Stage
 from controller.flavours.vm_plan import (
     HIGHEST,
     RESTARTS,
@@ -27,7 +28,7 @@ from controller.flavours.vm_plan import (
     plan_machine,
     started_again,
 )
-from controller.flavours.vm_record import Stage, VmRecord
+from controller.flavours.vm_record import VmRecord
 from controller.model.deployment import Resources
 from controller.model.errors import Blame, TestbedError, UserError
 from controller.model.information import Host
