@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,22 +19,19 @@ from typing import Any
 import yaml
 
 from controller.kube.api import NotFound
-from controller.kube.client import Client, path
-from controller.model.kinds import COMPOSITION, DEPLOYMENT, NAMESPACE, TESTBED
-from tests.bench.planes import Local
+from controller.kube.client import path
+from controller.model.kinds import DEPLOYMENT, TESTBED
 from tests.bench.process import load
+from tests.bench.site import GLANCE, Site, real_site, until
 from tests.bench.table import Table
-from tests.loop.process import OperatorProcess
-from tests.loop.stage import apply, condition, connect
+from tests.loop.stage import apply
 from tests.system.docker.engine import NoEngine, PrivateEngine
 from tests.system.docker.stage import testbed
 
 NAME = "containers"
 SIZES = (1, 4, 16)
-BUILD_SECONDS, READY_SECONDS, GONE_SECONDS = 900.0, 300.0, 120.0
-SOURCE = "{ pkgs, ... }: { roles.node = { }; }"
+READY_SECONDS, GONE_SECONDS = 300.0, 120.0
 GREET_SECONDS = 60.0
-GLANCE = 0.02
 
 
 @dataclass
@@ -65,40 +61,18 @@ async def measure(directory: Path, sizes: Sequence[int], say: Callable[[str], No
 async def _measure(
     state: Path, engine: PrivateEngine, sizes: Sequence[int], say: Callable[[str], None]
 ) -> list[Run]:
-    with Local(state, "--no-operator") as plane:
-        builds = os.environ.get("NXC_TEST_CACHE")
-        operator = OperatorProcess(
-            plane.kubeconfig,
-            state,
-            *("--machine-state", str(state), "--package-source", "seed"),
-            *("--build-state", str(Path(builds) / "builds" if builds else state / "build")),
-            resync=86400.0,
-        )
-        client = await connect(plane.kubeconfig)
-        try:
-            await asyncio.to_thread(operator.start)
-            await apply(client, *testbed(engine.endpoint))
-            await apply(client, NAMESPACE, {"metadata": {"name": NAME}})
-            spec = {"source": {"inline": SOURCE}, "flavours": ["docker"]}
-            await apply(client, COMPOSITION, {"metadata": {"name": NAME, "namespace": NAME}, "spec": spec})
-            await _until(
-                "the composition is built", lambda: _holds(client, COMPOSITION, NAME, NAME), BUILD_SECONDS
-            )
-            await _until("the engine answers", lambda: _holds(client, TESTBED, "", "docker"), 60.0)
-            runs = []
-            for count in sizes:
-                runs.append(await _run(client, engine, state, count))
-                say(
-                    f"containers: {count} Ready after {runs[-1].ready:.2f} s, by hand {runs[-1].greeted:.2f} s"
-                )
-            return runs
-        finally:
-            await client.aclose()
-            if operator.running:
-                operator.stop()
+    async with real_site(state, NAME) as site:
+        await apply(site.client, *testbed(engine.endpoint))
+        await site.build("docker")
+        await until("the engine answers", lambda: site.ready(TESTBED, "", "docker"), 60.0)
+        runs = []
+        for count in sizes:
+            runs.append(await _run(site, engine, count))
+            say(f"containers: {count} Ready after {runs[-1].ready:.2f} s, by hand {runs[-1].greeted:.2f} s")
+        return runs
 
 
-async def _run(client: Client, engine: PrivateEngine, state: Path, count: int) -> Run:
+async def _run(site: Site, engine: PrivateEngine, count: int) -> Run:
     run, name = Run(count, load()), f"of-{count}"
     deployment = {
         "metadata": {"name": name, "namespace": NAME},
@@ -109,20 +83,20 @@ async def _run(client: Client, engine: PrivateEngine, state: Path, count: int) -
         },
     }
     begin = time.monotonic()
-    await apply(client, DEPLOYMENT, deployment)
-    await _until("all are Ready", lambda: _holds(client, DEPLOYMENT, NAME, name), READY_SECONDS)
+    await apply(site.client, DEPLOYMENT, deployment)
+    await until("all are Ready", lambda: site.ready(DEPLOYMENT, NAME, name), READY_SECONDS)
     run.ready = time.monotonic() - begin
-    kept = await asyncio.to_thread(_keep, state, name)
+    kept = await asyncio.to_thread(_keep, site.state, name)
     begin = time.monotonic()
-    await client.request("DELETE", path(DEPLOYMENT, NAME, name))
+    await site.client.request("DELETE", path(DEPLOYMENT, NAME, name))
 
     async def gone() -> bool:
         with contextlib.suppress(NotFound):
-            await client.get(DEPLOYMENT, NAME, name)
+            await site.client.get(DEPLOYMENT, NAME, name)
             return False
         return True
 
-    await _until("all are gone", gone, GONE_SECONDS)
+    await until("all are gone", gone, GONE_SECONDS)
     run.gone = time.monotonic() - begin
     run.returned, run.greeted = await asyncio.to_thread(_by_hand, engine, kept)
     return run
@@ -171,19 +145,6 @@ def _greeted(address: str) -> bool:
                 return True
         time.sleep(GLANCE)
     return False
-
-
-async def _holds(client: Client, kind: Any, namespace: str, name: str) -> bool:
-    obj = await client.get(kind, namespace, name)
-    assert condition(obj, "Stalled", "True") is None, obj["status"]["conditions"]
-    return condition(obj, "Ready", "True") is not None
-
-
-async def _until(what: str, check: Callable[[], Awaitable[bool]], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not await check():
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
-        await asyncio.sleep(GLANCE)
 
 
 def report(runs: Sequence[Run], say: Callable[[str], None]) -> None:

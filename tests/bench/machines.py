@@ -14,7 +14,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,24 +28,24 @@ from controller.flavours.vm_ramdisk import at_once
 from controller.kube.api import NotFound
 from controller.kube.client import Client, path
 from controller.model.deployment import DEFAULT_MEMORY
-from controller.model.kinds import COMPOSITION, DEPLOYMENT, NAMESPACE, NODE
+from controller.model.kinds import DEPLOYMENT, NODE
 from controller.model.quantity import parse_time
 from controller.testbeds.accelerator import probe
 from controller.testbeds.process import _holders
 from tests.bench.fleet import watch
-from tests.bench.planes import ROOT, Local
+from tests.bench.planes import ROOT
 from tests.bench.process import load
+from tests.bench.site import Site, real_site, until
 from tests.bench.table import Table
-from tests.loop.process import OperatorProcess, free_port
-from tests.loop.stage import apply, condition, connect
+from tests.loop.process import free_port
+from tests.loop.stage import apply, condition
 
 NAME = "machines"
 SIZES = (1, 4, 16)
 PROGRAMS = ("nix-instantiate", "qemu-system-x86_64", "vde_switch")
-BUILD_SECONDS, READY_SECONDS, GONE_SECONDS = 900.0, 900.0, 120.0
+READY_SECONDS, GONE_SECONDS = 900.0, 120.0
 IDLE_SECONDS = 20.0
 PHASES = ("bootedAt", "informedAt", "reachableAt", "readyAt")
-SOURCE = "{ pkgs, ... }: { roles.node = { }; }"
 
 
 @dataclass
@@ -80,45 +80,17 @@ def lacking() -> str:
 
 async def measure(directory: Path, sizes: Sequence[int], say: Callable[[str], None]) -> list[Run]:
     """One run a size; every machine is gone afterwards."""
-    with Local(directory / "machines", "--no-operator") as plane:
-        state = directory / "machines"
-        builds = os.environ.get("NXC_TEST_CACHE")
-        operator = OperatorProcess(
-            plane.kubeconfig,
-            state,
-            *("--machine-state", str(state), "--package-source", "seed"),
-            *("--build-state", str(Path(builds) / "builds" if builds else state / "build")),
-            resync=86400.0,
-        )
-        client = await connect(plane.kubeconfig)
-        try:
-            await asyncio.to_thread(operator.start)
-            await _build(client)
-            runs = []
-            for count in sizes:
-                runs.append(await _run(client, operator, state, count))
-                say(
-                    f"machines: {count} Ready after {runs[-1].ready:.1f} s, the script {runs[-1].script:.1f} s"
-                )
-            return runs
-        finally:
-            await client.aclose()
-            if operator.running:
-                operator.stop()
+    async with real_site(directory / NAME, NAME) as site:
+        await site.build("vm-ramdisk")
+        runs = []
+        for count in sizes:
+            runs.append(await _run(site, count))
+            say(f"machines: {count} Ready after {runs[-1].ready:.1f} s, the script {runs[-1].script:.1f} s")
+        return runs
 
 
-async def _build(client: Client) -> None:
-    await apply(client, NAMESPACE, {"metadata": {"name": NAME}})
-    spec = {"source": {"inline": SOURCE}, "flavours": ["vm-ramdisk"]}
-    await apply(client, COMPOSITION, {"metadata": {"name": NAME, "namespace": NAME}, "spec": spec})
-
-    async def built() -> bool:
-        return condition(await client.get(COMPOSITION, NAME, NAME), "Ready", "True") is not None
-
-    await _until("the composition is built", built, BUILD_SECONDS, 1.0)
-
-
-async def _run(client: Client, operator: OperatorProcess, state: Path, count: int) -> Run:
+async def _run(site: Site, count: int) -> Run:
+    client, operator, state = site.client, site.operator, site.state
     run = Run(count, load())
     name = f"of-{count}"
     version = (await client.list(DEPLOYMENT, namespace=NAME)).resource_version
@@ -140,7 +112,7 @@ async def _run(client: Client, operator: OperatorProcess, state: Path, count: in
     run.memory = operator.usage()[1]
     begin = time.monotonic()
     await client.request("DELETE", path(DEPLOYMENT, NAME, name))
-    await _until("all machines are gone", _empty(client, state), GONE_SECONDS, 0.05)
+    await until("all machines are gone", _empty(client, state), GONE_SECONDS)
     run.gone = time.monotonic() - begin
     run.script = await asyncio.to_thread(_script, state / f"script-{count}", boot)
     return run
@@ -235,7 +207,7 @@ def _script(directory: Path, boot: Boot) -> float:
                 os.kill(int(file.read_text()), signal.SIGKILL)
 
 
-def _empty(client: Client, state: Path) -> Callable[[], Any]:
+def _empty(client: Client, state: Path) -> Callable[[], Awaitable[bool]]:
     async def check() -> bool:
         if any((state / "machines/local/machines").iterdir()):
             return False
@@ -245,13 +217,6 @@ def _empty(client: Client, state: Path) -> Callable[[], Any]:
         return True
 
     return check
-
-
-async def _until(what: str, check: Callable[[], Any], seconds: float, glance: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not await check():
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
-        await asyncio.sleep(glance)
 
 
 def report(runs: Sequence[Run], say: Callable[[str], None]) -> None:

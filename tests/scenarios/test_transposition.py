@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
 
@@ -19,11 +19,24 @@ MOMENTS = (0.01, 0.05, 0.98, 1.0, 1.015, 1.03, 1.06, 1.5)
 """Seconds after the edit: the image is built after one, then the nodes change places."""
 
 
-def stage_of(story: object) -> Stage:
-    stage = Stage(story)  # type: ignore[arg-type]
+def perform(story: Callable[[Stage], Awaitable[None]]) -> None:
+    """A story in which there may be a second testbed, in another world."""
+    stage = Stage(story)
     stage.worlds["farm"] = World(now=stage.loop.time, policy=Policy(stage=2.0, spread=0.0))
     stage.invariants.attend(stage.worlds)
-    return stage
+    result = stage.perform()
+    assert not result.violations, result.violations
+
+
+async def killed_while_it_moves(stage: Stage, at: float) -> None:
+    """From Ready, through the edit and the operator's death `at` seconds after it, until all is quiet."""
+    await stage.until_ready()
+    stage.edit(DEPLOYMENT, "web", flavour="simulated-fast")
+    await asyncio.sleep(at)
+    stage.kill_operators()
+    await asyncio.sleep(5.0)
+    await stage.until_ready()
+    await asyncio.sleep(120.0)
 
 
 def moved(stage: Stage, testbed: str) -> None:
@@ -47,17 +60,10 @@ def test_on_one_testbed_whenever_the_operator_dies(policy: str, at: float) -> No
         stage.testbed(capacity={"nodes": 3})
         stage.composition()
         stage.deployment(roles=PAIR, update={"policy": policy})
-        await stage.until_ready()
-        stage.edit(DEPLOYMENT, "web", flavour="simulated-fast")
-        await asyncio.sleep(at)
-        stage.kill_operators()
-        await asyncio.sleep(5.0)
-        await stage.until_ready()
-        await asyncio.sleep(120.0)
+        await killed_while_it_moves(stage, at)
         moved(stage, "local")
 
-    result = stage_of(story).perform()
-    assert not result.violations, result.violations
+    perform(story)
 
 
 @pytest.mark.parametrize("at", MOMENTS)
@@ -67,17 +73,10 @@ def test_to_the_testbed_that_serves_the_flavour_whenever_the_operator_dies(at: f
         stage.make(TESTBED, "farm", {**FARM, "flavours": ["simulated-fast"]})
         stage.composition()
         stage.deployment(roles=PAIR)
-        await stage.until_ready()
-        stage.edit(DEPLOYMENT, "web", flavour="simulated-fast")
-        await asyncio.sleep(at)
-        stage.kill_operators()
-        await asyncio.sleep(5.0)
-        await stage.until_ready()
-        await asyncio.sleep(120.0)
+        await killed_while_it_moves(stage, at)
         moved(stage, "farm")
 
-    result = stage_of(story).perform()
-    assert not result.violations, result.violations
+    perform(story)
 
 
 def test_a_testbed_that_is_named_and_cannot_carry_the_flavour_is_refused_and_nothing_changes() -> None:
@@ -101,5 +100,4 @@ def test_a_testbed_that_is_named_and_cannot_carry_the_flavour_is_refused_and_not
         await asyncio.sleep(120.0)
         moved(stage, "farm")
 
-    result = stage_of(story).perform()
-    assert not result.violations, result.violations
+    perform(story)
