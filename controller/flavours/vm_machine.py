@@ -5,35 +5,33 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from controller.boot.attempts import Attempts
 from controller.boot.server import Listener
-from controller.flavours.api import BuiltImage, Context
+from controller.flavours.api import Context
 from controller.flavours.chores import Chores
 from controller.flavours.record import Stage, kept
+from controller.flavours.vm_launch import EMULATOR_LOG, Launch, launch, ssh_port
 from controller.flavours.vm_network import Networks
-from controller.flavours.vm_plan import End, last_words, management_card, network_card, started_again
+from controller.flavours.vm_plan import End, last_words, started_again
 from controller.flavours.vm_record import VmRecord
 from controller.flavours.watch import Target, Watch
 from controller.model.errors import Blame, NxcError, TestbedError
 from controller.model.machine import UNSEEN, Machine, Phase
-from controller.testbeds import console, files, initrd, monitor, qemu
+from controller.testbeds import console, files, monitor, qemu
 from controller.testbeds.accelerator import Accelerator
 from controller.testbeds.cgroups import Group, Groups
-from controller.testbeds.process import Command, Process, adopt, start
+from controller.testbeds.process import Process, adopt
 
 logger = logging.getLogger(__name__)
 
 SLOT_LIMIT = 120.0
 """Seconds after which a machine that is still booting no longer keeps others from it."""
-MONITOR_LIMIT = 30.0
 GROUP_LIMIT = 5.0
 """Seconds until a control group must be empty whose processes were killed."""
-EMULATOR_LOG = "qemu.log"
 OVERHEAD = 256 << 20
 """Bytes that QEMU may use beside its machine's memory and initrd; it takes about 100 MiB."""
 THREADS = 256
@@ -249,30 +247,11 @@ class VmMachine:
         group = await asyncio.to_thread(self._make_group)
         await asyncio.to_thread(files.remove, self.directory)
         await self._open_door()
-        with contextlib.ExitStack() as stack:
-            kernel, archive = await asyncio.to_thread(self._open_files, image, stack)
-            emulation = qemu.Emulation(
-                name=f"{record.owner.namespace}/{record.owner.name}",
-                accelerator=house.accelerator,
-                memory=record.memory,
-                cpus=record.cpus,
-                kernel=f"/dev/fd/{kernel}",
-                initrd=f"/dev/fd/{archive}",
-                command_line=record.command_line,
-                management_mac=management_card(record.machine).mac,
-                network_mac=network_card(record.machine).mac,
-                switch=network.control,
-            )
-            command = Command(
-                console.bounded(qemu.arguments(emulation)),
-                self.directory,
-                self.directory / EMULATOR_LOG,
-                record.user,
-                groups=_groups(house.accelerator),
-                files=(kernel, archive),
-                join=group.procs,
-            )
-            self._process = await start(command, self.home / "lock")
+        self._process = await launch(
+            Launch(record, image, network.control, house.accelerator, house.archives, group),
+            self.directory,
+            lock=self.home / "lock",
+        )
         await self._write(replace(self.record, stage=Stage.RUNNING))
 
     @property
@@ -301,41 +280,16 @@ class VmMachine:
             await asyncio.sleep(0.02)
         await asyncio.to_thread(group.remove)
 
-    def _open_files(self, image: BuiltImage, stack: contextlib.ExitStack) -> tuple[int, int]:
-        """The kernel and initrd, open: QEMU's user may read the files, but not enter the directories above."""
-        boots = self.record.boots
-        archives = [image.locate(layer) for layer in boots.initrd]
-        joined = initrd.join(self._house.archives, initrd.name_of(boots.initrd), archives)
-        opened: list[int] = []
-        for file in (image.locate(boots.kernel), joined):
-            descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-            stack.callback(os.close, descriptor)
-            opened.append(descriptor)
-        return opened[0], opened[1]
-
     async def _settle_in(self) -> None:
         """Learn its SSH port, and look after it as soon as it has reported."""
         try:
-            self._port = await self._find_port()
+            self._port = await ssh_port(self.monitor, lambda: self.alive)
         except NxcError as error:
             logger.warning("machine %s: %s", self.record.key, error.message)
             if self._process is not None:
                 self._process.kill()
             return
         self.heard()
-
-    async def _find_port(self) -> int:
-        deadline = asyncio.get_running_loop().time() + MONITOR_LIMIT
-        while True:
-            try:
-                port = qemu.ssh_port(await monitor.tell(self.monitor, "info usernet"))
-                if port is not None:
-                    return port
-                raise TestbedError("NoPort", "QEMU forwards no port to the machine's SSH")
-            except TestbedError:
-                if asyncio.get_running_loop().time() > deadline or not self.alive:
-                    raise
-            await asyncio.sleep(0.1)
 
     def _look_after(self, host_key: str) -> None:
         if self._watch is not None or self._port is None or self._releasing:
@@ -426,10 +380,3 @@ class VmMachine:
         door, self._door = self._door, None
         if door is not None:
             await door.aclose()
-
-
-def _groups(accelerator: Accelerator) -> tuple[int, ...]:
-    """The group that may use KVM, where that is not everybody."""
-    if accelerator is not Accelerator.KVM:
-        return ()
-    return (os.stat("/dev/kvm").st_gid,)
