@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
@@ -12,8 +11,6 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.local.plane import ControlPlane
-
-REAL = "NXC_TEST_KUBECONFIG"
 
 # Slow machines are no failures; CI looks at the same examples each time.
 hypothesis.settings.register_profile(
@@ -55,13 +52,13 @@ def control_plane(
 ) -> Iterator[ControlPlane]:
     """A test that asks for it runs against both planes; without a real one it is skipped there, by name."""
     from controller.local.server import Settings  # late: unit tests need no server
-    from tests.local.plane import ControlPlane, LocalThread
+    from tests.local.plane import REAL, ControlPlane, LocalThread, real_kubeconfig
 
     if request.param == "real":
-        real = os.environ.get(REAL)
-        if not real:
+        real = real_kubeconfig()
+        if real is None:
             pytest.skip(f"no real control plane: {REAL} is not set")
-        yield ControlPlane("real", Path(real))
+        yield ControlPlane("real", real)
         return
     directory = tmp_path_factory.mktemp("plane")
     thread = LocalThread(Settings(directory / "state", directory / "kubeconfig", faults=True))

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.bench.process import children, rss
+from tests.local.plane import real_kubeconfig
 
 ROOT = Path(__file__).parents[2]
 UP = ROOT.parent / "shared" / "kube" / "up.sh"
@@ -21,10 +22,10 @@ START_SECONDS = 90.0
 
 @contextlib.contextmanager
 def real(directory: Path) -> Iterator[Path | None]:
-    """The kubeconfig of a real control plane: NXC_TEST_KUBECONFIG's, one started for this, or None."""
-    given = os.environ.get("NXC_TEST_KUBECONFIG")
-    if given:
-        yield Path(given)
+    """The kubeconfig of a real control plane: the one that was named, one started for this, or None."""
+    given = real_kubeconfig()
+    if given is not None:
+        yield given
         return
     if not UP.exists():
         yield None

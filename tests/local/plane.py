@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import signal
 import ssl
 import subprocess
@@ -21,6 +22,8 @@ import yaml
 from controller.local.server import Server, Settings
 
 START_SECONDS = 60.0
+REAL = "NXC_TEST_KUBECONFIG"
+"""Names the kubeconfig of a real control plane; of several, by colons, each of pytest's workers has one."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,13 @@ class ControlPlane:
 
     def __str__(self) -> str:
         return str(self.kubeconfig)
+
+
+def real_kubeconfig() -> Path | None:
+    """Of the real control plane that is this process's to use, if there is one."""
+    given = [Path(name) for name in os.environ.get(REAL, "").split(os.pathsep) if name]
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return given[worker % len(given)] if given else None
 
 
 def tls(kubeconfig: Path, *, identity: bool = True) -> ssl.SSLContext:

@@ -7,7 +7,6 @@ NXC_TEST_KUBECONFIG=... python -m tests.local.differential --seed 17        # on
 from __future__ import annotations
 
 import argparse
-import os
 import secrets
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from controller.local.server import Settings
 from tests.local.differential.run import Pair
-from tests.local.plane import LocalThread
+from tests.local.plane import REAL, LocalThread, real_kubeconfig
 
 
 def main() -> int:
@@ -29,9 +28,9 @@ def main() -> int:
     parser.add_argument("--most", type=int, default=20, help="stop after so many that differ")
     parser.add_argument("--local", type=Path, help="kubeconfig of a running local control plane")
     options = parser.parse_args()
-    real = os.environ.get("NXC_TEST_KUBECONFIG")
-    if not real:
-        parser.error("NXC_TEST_KUBECONFIG must name the kubeconfig of a real control plane")
+    real = real_kubeconfig()
+    if real is None:
+        parser.error(f"{REAL} must name the kubeconfig of a real control plane")
     with tempfile.TemporaryDirectory() as directory:
         thread = None
         local = options.local
@@ -40,7 +39,7 @@ def main() -> int:
             thread = LocalThread(Settings(Path(directory, "state"), local))
             thread.start()
         try:
-            return _compare(options, local, Path(real))
+            return _compare(options, local, real)
         finally:
             if thread is not None:
                 thread.stop()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from tests.local.differential.calls import UNKNOWN_UID, Edited, Known, Memory, r
 from tests.local.differential.differences import DIFFERENCES
 from tests.local.differential.generate import SPROCKETS, sequence
 from tests.local.differential.run import Pair
-from tests.local.plane import ControlPlane
+from tests.local.plane import REAL, ControlPlane, real_kubeconfig
 
 SEQUENCES = 150
 BATCH = 10
@@ -24,10 +23,10 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "local-control-plane-differences
 
 @pytest.fixture(scope="module")
 def pair(local_control_plane: ControlPlane) -> Iterator[Pair]:
-    real = os.environ.get("NXC_TEST_KUBECONFIG")
-    if not real:
-        pytest.skip("no real control plane to compare with: NXC_TEST_KUBECONFIG is not set")
-    with Pair(Path(local_control_plane.kubeconfig), Path(real), f"nxc-diff-{secrets.token_hex(3)}") as both:
+    real = real_kubeconfig()
+    if real is None:
+        pytest.skip(f"no real control plane to compare with: {REAL} is not set")
+    with Pair(Path(local_control_plane.kubeconfig), real, f"nxc-diff-{secrets.token_hex(3)}") as both:
         yield both
 
 
