@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
@@ -58,6 +60,7 @@ def control_plane(
         real = real_kubeconfig()
         if real is None:
             pytest.skip(f"no real control plane: {REAL} is not set")
+        asyncio.run(prepared(real))
         yield ControlPlane("real", real)
         return
     directory = tmp_path_factory.mktemp("plane")
@@ -66,3 +69,15 @@ def control_plane(
         yield thread.start()
     finally:
         thread.stop()
+
+
+async def prepared(kubeconfig: Path) -> None:
+    """Have our CRDs in force: what is written in the half second after a CRD is first served can be lost."""
+    from tests.loop.stage import connect, install
+
+    client = await connect(kubeconfig)
+    try:
+        await install(client)
+        await asyncio.sleep(2.0)
+    finally:
+        await client.aclose()
