@@ -149,21 +149,26 @@ class Store:
     def replace(self, kind: Kind, items: Iterable[Object], resource_version: str) -> list[Key]:
         """Make a listing of a kind the truth; the keys of what changed, appeared or vanished.
 
-        What is newer than the listing stays: it was written or seen while the list was on its way.
+        What is newer than the listing stays, though the listing may know an earlier object of its name: it was
+        written or seen while the list was on its way.
         """
+
+        def later(entry: Entry) -> bool:
+            return newer(entry.meta.resource_version, resource_version)
+
         changed: list[Key] = []
         present: set[Key] = set()
         for obj in items:
             key = key_of(kind, obj)
             present.add(key)
             known, uid = self._entries.get(key), (obj.get("metadata") or {}).get("uid", "")
-            if known is not None and known.meta.uid != uid:
+            if known is not None and known.meta.uid != uid and not later(known):
                 self._bury(known.meta.uid)
                 self._drop(key)
             if self.put(kind, obj):
                 changed.append(key)
         for key, entry in self.all(kind):
-            if key not in present and not newer(entry.meta.resource_version, resource_version):
+            if key not in present and not later(entry):
                 self._bury(entry.meta.uid)
                 self._drop(key)
                 changed.append(key)

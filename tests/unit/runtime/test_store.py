@@ -72,6 +72,16 @@ def test_a_listing_replaces_an_object_that_was_made_anew_under_its_name():
     assert not store.put(DEPLOYMENT, deployment(uid="u1", version=9))
 
 
+def test_a_listing_that_was_long_on_its_way_does_not_bury_what_was_made_anew_since():
+    store = Store()
+    store.put(DEPLOYMENT, deployment(uid="u2", version=9))
+    assert store.replace(DEPLOYMENT, [deployment(uid="u1", version=3)], "6") == []
+    assert store.put(DEPLOYMENT, deployment(uid="u2", version=10))
+    found = store.get(WEB)
+    assert found is not None
+    assert found.meta.uid == "u2"
+
+
 def test_references_find_their_users_and_follow_edits():
     store = Store()
     store.put(DEPLOYMENT, deployment())
