@@ -88,8 +88,8 @@ class Feed:
             return self._around_deployment(key, (before, after))
         if key.kind is COMPOSITION:
             return [(user, 0) for user in self.store.users(key)]
-        if key.kind is TESTBED and _testbed_turned(before, after):
-            return [(user, 0) for user in (*self.store.users(key), *self.store.users(ANY_TESTBED))]
+        if key.kind is TESTBED:
+            return self._around_testbed(key, before, after)
         return []
 
     def _around_node(
@@ -113,6 +113,14 @@ class Feed:
             (target, 0 if target.kind is COMPOSITION else TESTBED_NEWS) for target in targets - {ANY_TESTBED}
         ]
         return concerned
+
+    def _around_testbed(self, key: Key, before: Entry | None, after: Entry | None) -> list[tuple[Key, float]]:
+        concerned: set[Key] = set()
+        if _respecified(before, after):
+            concerned = {*self.store.users(key), *self.store.users(ANY_TESTBED)}
+        elif _testbed_turned(before, after):
+            concerned = set(self.store.users(key))
+        return [(user, 0) for user in concerned]
 
 
 def _on_its_way(before: Entry | None, after: Entry | None) -> bool:
@@ -141,9 +149,7 @@ def _respecified(before: Entry | None, after: Entry | None) -> bool:
 
 
 def _testbed_turned(before: Entry | None, after: Entry | None) -> bool:
-    """Whether a testbed changed in a way that its users must hear of: not by its counters."""
-    if _respecified(before, after):
-        return True
+    """Whether a testbed answers again, or no longer: of its counters nobody must hear."""
     old, new = before and before.parsed, after and after.parsed
     if not isinstance(old, Testbed) or not isinstance(new, Testbed):
         return True

@@ -20,7 +20,7 @@ from controller.model.node import Node
 from controller.model.testbed import Testbed
 
 ANY_TESTBED = Key(TESTBED, "", "")
-"""What a Deployment refers to that names no testbed: it may want any."""
+"""What every Deployment refers to: it may want any, and one that is refused is told which would serve it."""
 
 TOMBSTONES = 10_000
 """How many deleted uids are remembered, so that a late answer to a write does not raise the dead."""
@@ -217,8 +217,8 @@ def references(parsed: Parsed | None) -> frozenset[Key]:
     match parsed:
         case Deployment():
             named = parsed.testbed or parsed.status.testbed
-            testbed = Key(TESTBED, "", named) if named else ANY_TESTBED
-            return frozenset({Key(COMPOSITION, parsed.meta.namespace, parsed.composition), testbed})
+            own = {Key(TESTBED, "", named)} if named else set()
+            return frozenset({Key(COMPOSITION, parsed.meta.namespace, parsed.composition), ANY_TESTBED, *own})
         case Node():
             deployment = Key(DEPLOYMENT, parsed.meta.namespace, parsed.spec.deployment)
             spec = parsed.spec

@@ -70,6 +70,18 @@ def test_a_testbed_s_counters_wake_nobody_but_its_readiness_does(feed):
     assert names(feed) == {"Testbed/local", "Deployment/web"}
 
 
+def test_a_deployment_hears_of_testbeds_that_it_does_not_name_since_they_may_serve_it_instead(feed):
+    feed.on_event(DEPLOYMENT, "ADDED", deployment(testbedRef={"name": "local"}))
+    names(feed)
+    feed.on_event(TESTBED, "ADDED", thing("other", 1, spec={"kind": "local"}))
+    assert names(feed) == {"Testbed/other", "Deployment/web"}
+    ready = [{"type": "Ready", "status": "True", "reason": "Answering"}]
+    feed.on_event(
+        TESTBED, "MODIFIED", thing("other", 2, spec={"kind": "local"}, status={"conditions": ready})
+    )
+    assert names(feed) == {"Testbed/other"}
+
+
 def test_a_deployment_s_status_wakes_none_of_its_nodes_but_its_spec_does(feed):
     feed.on_event(DEPLOYMENT, "ADDED", deployment())
     feed.on_event(NODE, "ADDED", dnode("a"))

@@ -88,7 +88,7 @@ def test_references_find_their_users_and_follow_edits():
     assert store.users(Key(COMPOSITION, "lab", "c")) == (WEB,)
     assert store.users(ANY_TESTBED) == (WEB,)
     store.put(DEPLOYMENT, deployment(version=2, testbedRef={"name": "local"}))
-    assert store.users(ANY_TESTBED) == ()
+    assert store.users(ANY_TESTBED) == (WEB,)
     assert store.users(Key(TESTBED, "", "local")) == (WEB,)
     store.remove(DEPLOYMENT, deployment())
     assert store.users(Key(TESTBED, "", "local")) == ()
