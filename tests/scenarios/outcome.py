@@ -169,10 +169,14 @@ class Outcome:
         ready = is_true(obj, "Ready")
         if wanted and ready != (not failing):
             yield f"composition {name}: Ready is {why(obj, 'Ready')}, and its text says {failing or 'it builds'}"
-        built = {image["flavour"] for image in status.get("images") or () if image["state"] == "Ready"}
+        states = {image["flavour"]: image["state"] for image in status.get("images") or ()}
+        for flavour, state in states.items():
+            if state not in ("Ready", "Failed"):
+                yield f"composition {name}: its image for {flavour} is still {state}"
+        built = {flavour for flavour, state in states.items() if state == "Ready"}
         if not failing and not wanted <= built:
             yield f"composition {name}: {', '.join(sorted(wanted - built))} is not built"
-        if wanted != {image["flavour"] for image in status.get("images") or ()}:
+        if wanted != set(states):
             yield f"composition {name}: its images are not those that are asked for"
 
     def _users_of(self, composition: Object) -> list[Object]:
