@@ -116,9 +116,10 @@ def wound_down(
     ]
     if tested.condition is not None:
         conditions.append(tested.condition)
+    end = before.lease_end
     if expired:
-        ended = f"the lease ended at {format_time(lease_end(deployment, world.testbed))}"
-        conditions.append(true("Expired", "LeaseEnded", ended))
+        end = lease_end(deployment, world.testbed)
+        conditions.append(true("Expired", "LeaseEnded", f"the lease ended at {format_time(end)}"))
     if left or not expired:
         conditions.append(true("Reconciling", admitted.reason, message))
     generation = deployment.meta.generation
@@ -130,6 +131,7 @@ def wound_down(
         reservation=reservation,
         testbed=reservation.testbed if reservation is not None else "",
         queue_position=None,
+        lease_end=end,
         trial=tested.record,
         # one that moves because it was asked to goes on until the last node has left
         last_handled=before.last_handled if left and not expired else deployment.meta.requested_at,

@@ -93,8 +93,12 @@ def lease_end(deployment: Deployment, testbed: Testbed | Refusal) -> datetime | 
 
 
 def lapsed(world: DeploymentWorld, now: datetime) -> bool:
-    """Whether the lease has ended."""
+    """Whether the lease has ended; one that is on record as ended stays so, whatever the clock says by now, until
+    it is extended."""
     end = lease_end(world.deployment, world.testbed)
+    recorded = world.deployment.status
+    if end is not None and recorded.lease_end is not None and recorded.conditions.is_true("Expired"):
+        now = max(now, recorded.lease_end)
     return end is not None and now >= end
 
 

@@ -332,6 +332,25 @@ def test_an_extended_lease_revives_the_deployment():
     assert CreateNode in kinds(plan(over))
 
 
+def test_a_lease_that_has_ended_is_not_begun_anew_because_the_clock_goes_back():
+    of = deployment(lease={"duration": "1h"})
+    of = replace(of, status=plan(of).status)
+    world = DeploymentWorld(of, composition(), make_testbed(), [])
+    over = plan_deployment(world, wish(world), None, NOW + 90 * MINUTE)
+    world = replace(world, deployment=replace(of, status=over.status))
+    assert plan_deployment(world, wish(world), None, NOW).status == over.status
+
+
+def test_a_lease_that_was_cut_short_and_has_ended_revives_the_deployment_when_it_is_longer_again():
+    of = replace(deployment(lease={"duration": "3h"}), status=plan(deployment(lease={"duration": "3h"})).status)
+    world = DeploymentWorld(replace(of, lease=60 * MINUTE), composition(), make_testbed(), [])
+    over = plan_deployment(world, wish(world), None, NOW + 90 * MINUTE)
+    assert condition(over, "Expired") == ("True", "LeaseEnded")
+    assert over.status.lease_end == NOW + 60 * MINUTE
+    world = replace(world, deployment=replace(of, status=over.status, lease=120 * MINUTE))
+    assert CreateNode in kinds(plan_deployment(world, wish(world), THREE, NOW + 90 * MINUTE))
+
+
 def test_the_testbed_s_maximum_lease_is_named():
     planned = plan(deployment(lease={"duration": "9h"}), None, bed=make_testbed(lease={"maximum": "8h"}))
     admitted = planned.status.conditions["Admitted"]
