@@ -342,7 +342,8 @@ def test_a_lease_that_has_ended_is_not_begun_anew_because_the_clock_goes_back():
 
 
 def test_a_lease_that_was_cut_short_and_has_ended_revives_the_deployment_when_it_is_longer_again():
-    of = replace(deployment(lease={"duration": "3h"}), status=plan(deployment(lease={"duration": "3h"})).status)
+    of = deployment(lease={"duration": "3h"})
+    of = replace(of, status=plan(of).status)
     world = DeploymentWorld(replace(of, lease=60 * MINUTE), composition(), make_testbed(), [])
     over = plan_deployment(world, wish(world), None, NOW + 90 * MINUTE)
     assert condition(over, "Expired") == ("True", "LeaseEnded")
