@@ -53,6 +53,17 @@ LIFE: ContextVar[Life | None] = ContextVar("LIFE", default=None)
 """Whose code is running; tasks and callbacks inherit it from where they were made."""
 
 
+class _Timer(asyncio.TimerHandle):
+    """A timer; of two that are due at the same moment the one with the lower number comes first."""
+
+    number = 0
+
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, _Timer):
+            return NotImplemented
+        return (self.when(), self.number) < (other.when(), other.number)
+
+
 class VirtualLoop(asyncio.BaseEventLoop):
     """An event loop without a selector, whose time is a number."""
 
@@ -66,11 +77,23 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """How many callbacks have run."""
         self.burial = False
         """Run what belongs to the dead too, so that their tasks can be ended."""
+        self._timers = 0
         self._left: list[asyncio.Handle] = []
         """Those of the dead; without them the garbage collector would end their tasks, whenever it likes."""
 
     def time(self) -> float:
         return self._now
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        timer = _Timer(when, callback, args, self, context)
+        if self._random is None:
+            self._timers += 1
+            timer.number = self._timers
+        heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
+        timer._scheduled = True  # type: ignore[attr-defined]
+        return timer
 
     def _run_once(self) -> None:
         ready: Any = self._ready  # type: ignore[attr-defined]
