@@ -136,6 +136,7 @@ class Attempt:
 
     `number` only grows. `digest` is the `boot_digest` it was started for. `seen` says that the machine
     was observed, so that its absence from then on means that it is gone and not that it is yet to come.
+    `since` is the backend's word for when the boot began that the timings are of; None: not running yet.
     """
 
     number: int
@@ -144,6 +145,7 @@ class Attempt:
     started: datetime
     seen: bool = False
     failed: bool = False
+    since: datetime | None = None
 
 
 NODE_PHASES = ("bootedAt", "informedAt", "reachableAt", "readyAt")
@@ -180,6 +182,8 @@ class NodeStatus:
                 "startedAt": format_precise(self.attempt.started),
                 "state": "Failed" if self.attempt.failed else "Seen" if self.attempt.seen else "Ordered",
             }
+            if self.attempt.since is not None:
+                status["machine"]["since"] = format_precise(self.attempt.since)
         if self.next_attempt is not None:
             status["nextAttemptAt"] = format_precise(self.next_attempt)
         if self.last_failure is not None:
@@ -211,6 +215,7 @@ class NodeStatus:
                 started=started,
                 seen=machine.get("state") in ("Seen", "Failed"),
                 failed=machine.get("state") == "Failed",
+                since=parse_time(machine.get("since")),
             )
         timings = {
             name: time

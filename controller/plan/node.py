@@ -178,9 +178,11 @@ def _observe(
         if blocking is None
         else false("Ready", blocking.reason, f"{blocking.type}: {blocking.message}")
     )
-    timings = _of_this_boot(status, machine, now)
-    if len(timings) < len(status.timings) and machine.since is not None:
-        attempt = replace(attempt, started=machine.since)
+    timings = _of_this_boot(status, attempt, machine)
+    if (restarted := _restarted(attempt, machine)) is not None:
+        attempt = replace(attempt, started=restarted, since=None)
+    if machine.phase is Phase.RUNNING:
+        attempt = replace(attempt, since=machine.since)
     booted, informed, _, reachable, _ = stages
     for name, condition in zip(NODE_PHASES, (booted, informed, reachable, ready), strict=True):
         if condition.holds:
@@ -272,7 +274,7 @@ def _failure(
         return Failure(
             "MachineGone", machine.ended or "the machine ended", machine.blame, attempt.number, now
         )
-    reached = "reachableAt" in _of_this_boot(status, machine, now) or machine.reachable.ok
+    reached = "reachableAt" in _of_this_boot(status, attempt, machine) or machine.reachable.ok
     if reached or now - _started(attempt, machine, now) < BOOT_LIMIT:
         return None
     if machine.phase is Phase.STARTING:
@@ -288,12 +290,17 @@ def _failure(
     return Failure("BootTimeout", message, Blame.TESTBED, attempt.number, now)
 
 
-def _of_this_boot(status: NodeStatus, machine: Machine, now: datetime) -> dict[str, datetime]:
-    """The timings of the node, but none from before its machine started: one that restarts itself begins anew."""
-    if machine.since is None or machine.since > now:
-        return dict(status.timings)
-    since = machine.since - SOON  # a status has less precise times
-    return {name: time for name, time in status.timings.items() if time >= since}
+def _of_this_boot(status: NodeStatus, attempt: Attempt, machine: Machine) -> dict[str, datetime]:
+    """The timings of the node, unless its machine has restarted itself: then it begins anew."""
+    return dict(status.timings) if _restarted(attempt, machine) is None else {}
+
+
+def _restarted(attempt: Attempt, machine: Machine) -> datetime | None:
+    """When the machine began another boot than the one on record; None: it has not.
+
+    The two readings are told apart and not put in order: the clock that gave them may have gone back since.
+    """
+    return machine.since if attempt.since is not None and machine.since != attempt.since else None
 
 
 def _started(attempt: Attempt, machine: Machine, now: datetime) -> datetime:

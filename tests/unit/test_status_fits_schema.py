@@ -82,7 +82,7 @@ def test_node(phase: str) -> None:
     status = NodeStatus(
         observed_generation=7,
         conditions=CONDITIONS,
-        attempt=Attempt(3, DIGEST, DIGEST, NOW, seen=True, failed=failed),
+        attempt=Attempt(3, DIGEST, DIGEST, NOW, seen=True, failed=failed, since=NOW),
         failures=2,
         next_attempt=NOW if failed else None,
         last_failure=Failure("NoContact", LONG, Blame.TESTBED, 2, NOW),

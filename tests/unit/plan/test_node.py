@@ -165,11 +165,12 @@ def test_an_attempt_that_never_comes_up_fails_at_its_deadline_and_names_the_stag
 
 
 def test_a_node_that_restarts_itself_has_its_time_anew_and_then_fails():
-    up = node(SPEC, timings={"bootedAt": "2026-01-01T11:00:00Z", "reachableAt": "2026-01-01T11:00:04Z"})
-    began = up.status.timings["bootedAt"]
-    kept = plan_node(world(up, machine(up, since=began - SECOND)), NOW).status.timings
+    began = NOW - 30 * MINUTE
+    booted = plan_node(world(node(SPEC), machine(node(SPEC), since=began)), began + 4 * SECOND)
+    up = after(node(SPEC), booted)
+    kept = plan_node(world(up, machine(up, since=began)), NOW).status.timings
     assert kept["reachableAt"] == began + 4 * SECOND
-    silent = machine(up, information="", reachable=Signal(), since=NOW)
+    silent = machine(up, phase=Phase.STARTING, information="", reachable=Signal(), since=NOW)
     planned = plan_node(world(up, silent), NOW)
     assert state(planned, "Ready")[0] == "False"
     assert planned.status.failures == 0
@@ -179,6 +180,20 @@ def test_a_node_that_restarts_itself_has_its_time_anew_and_then_fails():
     planned = plan_node(world(after(up, planned), silent), NOW + BOOT_LIMIT)
     assert planned.status.last_failure is not None
     assert planned.status.last_failure.reason == "BootTimeout"
+
+
+def test_a_machine_that_was_ordered_by_a_clock_that_was_fast_has_not_restarted_when_the_clock_gets_there():
+    ordered = NOW + 5 * MINUTE
+    up = after(node(SPEC), plan_node(world(node(SPEC), machine(node(SPEC), since=ordered)), NOW))
+    planned = plan_node(world(up, machine(up, since=ordered)), ordered + SECOND)
+    assert planned.status == up.status
+
+
+def test_a_restart_is_noticed_though_the_clock_went_back():
+    up = after(node(SPEC), plan_node(world(node(SPEC), machine(node(SPEC), since=NOW)), NOW))
+    assert "reachableAt" in up.status.timings
+    silent = machine(up, information="", reachable=Signal(), since=NOW - 5 * MINUTE)
+    assert "reachableAt" not in plan_node(world(up, silent), NOW - 4 * MINUTE).status.timings
 
 
 def test_the_deadline_counts_from_when_the_testbed_took_the_order():
