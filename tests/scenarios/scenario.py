@@ -36,7 +36,8 @@ CONVERGENCE = 9000.0
 hang until their limit, the back-offs between them, and a resync."""
 LOOK = 15.0
 UP_AGAIN = 100.0
-"""Seconds after the death of an operator until one leads again: it is started again, and the lease expires."""
+"""Seconds after an operator died or was cut off until one leads again: it is started again, and the lease
+expires."""
 PROMPT = 45.0
 """Seconds of virtual time within which every change is seen to, when no news is lost: before the operator
 would look again without news."""
@@ -119,8 +120,8 @@ class Scenario:
         self._chaos = self._rng("chaos")
         self._tasks: list[asyncio.Task[None]] = []
         self._lives: list[Life] = []
-        self._died = -UP_AGAIN
-        """When an operator died last."""
+        self._lost = -UP_AGAIN
+        """When an operator died or was cut off last."""
         self._log: logging.Handler | None = None
 
     def run(self) -> Result:
@@ -212,7 +213,7 @@ class Scenario:
 
     async def _brisk(self) -> None:
         """Users go on, calls fail now and then, but no news is lost: then everything is seen to soon."""
-        await asyncio.sleep(max(0.0, self._died + UP_AGAIN - self.loop.time()))
+        await asyncio.sleep(max(0.0, self._lost + UP_AGAIN - self.loop.time()))
         self.trace("story", "users go on")
         self.weather.refused = self.weather.conflict = 0.1
         promptly = self._later(self._promptly())
@@ -274,7 +275,7 @@ class Scenario:
             self._tasks.append(self.loop.create_task(self._operator(life), context=context))
             await died.wait()
             self.trace.count("crashes")
-            self._died = self.loop.time()
+            self._lost = self.loop.time()
             await asyncio.sleep(self._chaos.choice((0.1, 2.0, 30.0)))
 
     async def _operator(self, life: Life) -> None:
@@ -336,6 +337,7 @@ class Scenario:
             await asyncio.sleep(self._chaos.uniform(10.0, 120.0))
             for life in [life for life in self._lives if not life.dead][:1]:
                 life.cut_off_until = self.loop.time() + self._chaos.choice((15.0, 50.0, 90.0))
+                self._lost = self.loop.time()
                 self.trace(life.name, "is cut off from the API server")
 
     # ------------------------------------------------------------ the end
