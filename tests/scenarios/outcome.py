@@ -30,8 +30,6 @@ from tests.scenarios.objects import (
 from tests.scenarios.rights import Rights
 from tests.scenarios.server import Cluster
 
-ENDS_SOON = 1800.0
-"""Seconds before its end from which on a lease is not as wished until it has ended."""
 STAGES = ("Booted", "Informed", "Verified", "Reachable", "Healthy")
 
 
@@ -48,9 +46,9 @@ class Outcome:
         self._cluster, self._worlds, self._clock = cluster, worlds, clock
         self._scripts = scripts or Scripts()
 
-    def complaints(self, *, waited: float = 0.0) -> Iterator[str]:
-        """What is not yet, or never will be, as it should; `waited`: seconds since there was no complaint."""
-        self._soon = ENDS_SOON - waited
+    def complaints(self, *, lasting: float = 1800.0) -> Iterator[str]:
+        """What is not yet, or never will be, as it should, or will not stay so for as many seconds."""
+        self._lasting = lasting
         self._nodes = self._cluster.all(NODE)
         self._deployments = self._cluster.all(DEPLOYMENT)
         self._testbeds = {obj["metadata"]["name"]: obj for obj in self._cluster.all(TESTBED)}
@@ -207,12 +205,12 @@ class Outcome:
         ):
             yield f"nobody asks for its test, and Tested is {why(obj, 'Tested')}"
         mine = [node for node in self._nodes if owned_by(node, meta["uid"])]
-        end = parse_time((status.get("lease") or {}).get("endsAt"))
-        left = (end - self._clock()).total_seconds() if end is not None else NEVER
-        if not is_true(obj, "Expired") and 0 < left < self._soon:
+        # one that has ended has ended, though the clock went back since
+        end = None if is_true(obj, "Expired") else parse_time((status.get("lease") or {}).get("endsAt"))
+        if end is not None and end > self._clock() and (end - self._clock()).total_seconds() < self._lasting:
             yield f"its lease will end at {end}"
             return
-        if is_true(obj, "Expired") or left <= 0:
+        if is_true(obj, "Expired") or (end is not None and end <= self._clock()):
             if not is_true(obj, "Expired"):
                 yield f"its lease ended at {end}, and it does not say so"
             if mine or held_by(obj):

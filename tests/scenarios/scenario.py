@@ -41,8 +41,6 @@ expires."""
 PROMPT = 45.0
 """Seconds of virtual time within which every change is seen to, when no news is lost: before the operator
 would look again without news."""
-SETTLE = 60.0
-"""Seconds of virtual time from when all is as wished until it must be quiet."""
 QUIET = 700.0
 """Seconds of virtual time in which a converged operator must write nothing: more than a resync."""
 HOME = "nxc-system"
@@ -250,11 +248,11 @@ class Scenario:
         self.trace("story", "all is as wished")
         if not stay:
             return
-        await asyncio.sleep(SETTLE)
+        await asyncio.sleep(60.0)
         self.invariants.quiet = True
         await asyncio.sleep(QUIET)
         self.invariants.quiet = False
-        if complaint := next(self.outcome.complaints(waited=SETTLE + QUIET), None):
+        if complaint := next(self.outcome.complaints(lasting=0.0), None):
             self.invariants.broken(f"convergence after {after}", f"undone later: {complaint}")
 
     # ------------------------------------------------------------ operators
