@@ -83,11 +83,13 @@ class DeploymentReconciler:
         )
         if not leaving:
             entry = await desk.write_status(key, entry, planned.status.to_dict())
-        if planned.status.reservation is not None:
+        if leaving:
+            pass  # its reservation is on record, as it was, until the object is gone
+        elif planned.status.reservation is not None:
             self._ledgers.hold(key, planned.status.reservation.testbed, planned.holding)
         elif isinstance(decision, Waiting):
             self._ledgers.recount_orphans(key, world.nodes)
-        elif not leaving:
+        else:
             self._ledgers.hold_orphans(key, world.nodes)
         for notice in planned.notices:
             desk.recorder.record(key, entry.meta.uid, notice.reason, notice.message, warning=notice.warning)
@@ -99,9 +101,8 @@ class DeploymentReconciler:
             raise
         desk.problems.pop(key, None)
         if leaving:
-            self._ledgers.hold_orphans(
-                key, desk.store.nodes_of(key)
-            )  # only now is its reservation off the record
+            # only now is its reservation off the record
+            self._ledgers.hold_orphans(key, desk.store.nodes_of(key))
         return planned.look_again.total_seconds()
 
     async def _gather(self, key: Key, deployment: Deployment) -> DeploymentWorld:

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from controller.kube.api import Conflict
-from controller.model.kinds import DEPLOYMENT, Key
+from controller.kube.api import Conflict, Unreachable
+from controller.model.kinds import DEPLOYMENT, NODE, RESERVATION_FINALIZER, Key
 from controller.model.node import NodeSpec
+from controller.observe.metrics import Metrics
 from controller.plan import deployment as plan
 from controller.plan.wish import DeploymentWorld
 from controller.reconcile.deployment import DeploymentReconciler
+from controller.reconcile.desk import Desk
+from controller.reconcile.ledgers import Ledgers
+from controller.runtime.feed import Feed
+from controller.runtime.store import Store
 from tests.unit.plan import make
 
 SPEC = NodeSpec("web", "server", "server", "local-1", "local", "simulated", "sha256:a")
@@ -38,3 +44,59 @@ async def test_a_deployment_asks_whether_it_is_being_deleted_before_it_adopts():
     with pytest.raises(Conflict, match="is being deleted and adopts no node"):
         await reconciler._act(WEB, world, planned)
     assert desk.patched == []
+
+
+class Unreached:
+    """An API server that takes no writes."""
+
+    async def patch(self, *args: Any, **rest: Any) -> None:
+        raise Unreachable("the connection was cut")
+
+
+class Room:
+    """A reconciler and its ledgers, on a store that a test fills, while the API server cannot be reached."""
+
+    def __init__(self) -> None:
+        self.store = Store()
+        self.desk = Desk(
+            api=cast("Any", Unreached()),
+            feed=Feed(self.store),
+            recorder=cast("Any", None),
+            metrics=Metrics(),
+            clock=lambda: make.NOW,
+            installation="inst",
+            wake=lambda key, delay: None,
+        )
+
+    def reconciler(self) -> tuple[DeploymentReconciler, Ledgers]:
+        ledgers = Ledgers(self.store, self.desk.wake)
+        backends = SimpleNamespace(shares_network=lambda flavour: False, served_by={})
+        sandbox = SimpleNamespace(seen=lambda key: None, tell=lambda key, nodes: None)
+        made = DeploymentReconciler(
+            self.desk, cast("Any", backends), ledgers, cast("Any", None), cast("Any", sandbox)
+        )
+        return made, ledgers
+
+    def put_deployment(self, name: str, *, machines: list[str], meta: dict[str, Any] | None = None) -> Key:
+        meta = {"name": name, "namespace": "lab", "uid": f"uid-{name}", "resourceVersion": "1"} | (meta or {})
+        reservation = {"testbed": "local", "machines": machines, "memoryBytes": 2**29}
+        status = {"reservation": reservation} if machines else {}
+        spec = {"compositionRef": {"name": "web"}, "flavour": "simulated"}
+        self.store.put(DEPLOYMENT, {"metadata": meta, "spec": spec, "status": status})
+        return Key(DEPLOYMENT, "lab", name)
+
+    def put_orphan(self, name: str, host: str, machine: str) -> None:
+        meta = {"name": f"{name}.{host}", "namespace": "lab", "uid": f"uid-{host}", "resourceVersion": "1"}
+        spec = {"deployment": name, "role": host, "host": host, "machine": machine, "testbed": "local"}
+        self.store.put(NODE, {"metadata": meta, "spec": spec})
+
+
+async def test_who_leaves_orphans_behind_keeps_its_machines_until_it_is_off_the_record():
+    room = Room()
+    going = {"finalizers": [RESERVATION_FINALIZER], "deletionTimestamp": "2026-01-01T11:59:00Z"}
+    web = room.put_deployment("web", machines=["local-1", "local-2"], meta=going)
+    room.put_orphan("web", "server", "local-1")  # the other one is gone already
+    reconciler, ledgers = room.reconciler()
+    with pytest.raises(Unreachable):
+        await reconciler.reconcile(web)
+    assert ledgers.of("local").holding(web).machines == ("local-1", "local-2")
