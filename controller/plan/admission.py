@@ -150,6 +150,12 @@ class Ledger:
         self.hold(key, Holding((*held.machines, *extra), max(need.memory, held.memory)))
         return Admitted(self.holding(key))
 
+    def withdraw(self, key: Key) -> bool:
+        """The deployment wants no more than it holds, for now: it leaves the queue. False if it was not there."""
+        waited = key in self._waiting
+        self._leave_queue(key)
+        return waited
+
     def head(self) -> Key | None:
         """Who is next in the queue; to be woken when something became free."""
         return self._queue[0][1] if self._queue else None

@@ -72,6 +72,8 @@ class DeploymentReconciler:
         now = desk.clock()
         wanted = wish(world)
         decision = self._decide(key, world, wanted)
+        if not isinstance(decision, Waiting):
+            self._ledgers.withdraw(key)  # in the queue are those that were told to wait, and nobody else
         if isinstance(decision, Admitted) and isinstance(world.testbed, Testbed):
             await self._claim(world.testbed)
         planned = plan.plan_deployment(world, wanted, decision, now)

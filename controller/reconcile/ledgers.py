@@ -87,6 +87,12 @@ class Ledgers:
         self.set_capacity(testbed)
         return self.of(testbed.meta.name).too_small(need)
 
+    def withdraw(self, key: Key) -> None:
+        """A deployment asks for nothing now, and keeps what it holds: those behind it in the queue move up."""
+        name = self._on.get(key)
+        if name is not None and self.of(name).withdraw(key):
+            self._wake_head(name)
+
     def hold(self, key: Key, testbed: str, holding: Holding) -> None:
         """Set what a deployment holds; wakes who may get in when that is less than before."""
         before = self.of(testbed).holding(key)

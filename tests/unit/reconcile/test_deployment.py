@@ -10,6 +10,7 @@ from controller.model.kinds import DEPLOYMENT, NODE, RESERVATION_FINALIZER, Key
 from controller.model.node import NodeSpec
 from controller.observe.metrics import Metrics
 from controller.plan import deployment as plan
+from controller.plan.admission import Holding, Need, Waiting
 from controller.plan.wish import DeploymentWorld
 from controller.reconcile.deployment import DeploymentReconciler
 from controller.reconcile.desk import Desk
@@ -77,11 +78,13 @@ class Room:
         )
         return made, ledgers
 
-    def put_deployment(self, name: str, *, machines: list[str], meta: dict[str, Any] | None = None) -> Key:
+    def put_deployment(
+        self, name: str, *, machines: list[str], meta: dict[str, Any] | None = None, **more: Any
+    ) -> Key:
         meta = {"name": name, "namespace": "lab", "uid": f"uid-{name}", "resourceVersion": "1"} | (meta or {})
         reservation = {"testbed": "local", "machines": machines, "memoryBytes": 2**29}
         status = {"reservation": reservation} if machines else {}
-        spec = {"compositionRef": {"name": "web"}, "flavour": "simulated"}
+        spec = {"compositionRef": {"name": "web"}, "flavour": "simulated", **more}
         self.store.put(DEPLOYMENT, {"metadata": meta, "spec": spec, "status": status})
         return Key(DEPLOYMENT, "lab", name)
 
@@ -100,3 +103,18 @@ async def test_who_leaves_orphans_behind_keeps_its_machines_until_it_is_off_the_
     with pytest.raises(Unreachable):
         await reconciler.reconcile(web)
     assert ledgers.of("local").holding(web).machines == ("local-1", "local-2")
+
+
+@pytest.mark.parametrize("now", [{"suspend": True}, {"flavour": "not-installed"}])
+async def test_who_waited_for_more_and_cannot_have_it_now_holds_up_nobody(now: dict[str, Any]):
+    room = Room()
+    web = room.put_deployment("web", machines=["local-1"], **now)
+    reconciler, ledgers = room.reconciler()
+    testbed, other = make.make_testbed(capacity={"nodes": 2}), Key(DEPLOYMENT, "lab", "other")
+    ledgers.hold(Key(DEPLOYMENT, "lab", "third"), "local", Holding(("local-2",), 0))
+    assert isinstance(ledgers.request(web, testbed, ("1", "web"), Need(2, 0)), Waiting)
+    assert isinstance(ledgers.request(other, testbed, ("2", "other"), Need(2, 0)), Waiting)
+    with pytest.raises(Unreachable):
+        await reconciler.reconcile(web)
+    assert ledgers.of("local").waiting == (other,)
+    assert ledgers.of("local").holding(web).machines == ("local-1",)
