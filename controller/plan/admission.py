@@ -108,15 +108,12 @@ class Ledger:
         """
         self._drop(key)
         machines = tuple(name for name in holding.machines if name not in self._owner)
+        if not machines and not holding.memory:
+            return
         self._holdings[key] = Holding(machines, holding.memory)
         self._memory += holding.memory
         for name in machines:
             self._owner[name] = key
-
-    def forget(self, key: Key) -> None:
-        """The deployment is gone, or wants nothing more: it leaves the queue and holds nothing."""
-        self._leave_queue(key)
-        self._drop(key)
 
     def request(self, key: Key, order: Order, need: Need) -> Decision:
         """Ask for `need` in all, what is held already included.
@@ -150,11 +147,9 @@ class Ledger:
         self.hold(key, Holding((*held.machines, *extra), max(need.memory, held.memory)))
         return Admitted(self.holding(key))
 
-    def withdraw(self, key: Key) -> bool:
-        """The deployment wants no more than it holds, for now: it leaves the queue. False if it was not there."""
-        waited = key in self._waiting
+    def withdraw(self, key: Key) -> None:
+        """The deployment wants no more than it holds, for now: it leaves the queue."""
         self._leave_queue(key)
-        return waited
 
     def head(self) -> Key | None:
         """Who is next in the queue; to be woken when something became free."""

@@ -89,8 +89,9 @@ class DeploymentReconciler:
             pass  # its reservation is on record, as it was, until the object is gone
         elif planned.status.reservation is not None:
             self._ledgers.hold(key, planned.status.reservation.testbed, planned.holding)
+            self._ledgers.recount(key, world.nodes)
         elif isinstance(decision, Waiting):
-            self._ledgers.recount_orphans(key, world.nodes)
+            self._ledgers.recount(key, world.nodes)
         else:
             self._ledgers.hold_orphans(key, world.nodes)
         for notice in planned.notices:

@@ -7,47 +7,36 @@ from collections.abc import Callable, Sequence
 from controller.model.kinds import DEPLOYMENT, NODE, TESTBED, Key
 from controller.model.node import Node
 from controller.model.testbed import Capacity, Testbed
-from controller.plan.admission import Decision, Holding, Impossible, Ledger, Need, Waiting
+from controller.plan.admission import Admitted, Decision, Holding, Impossible, Ledger, Need, Waiting
 from controller.runtime.feed import TESTBED_NEWS
 from controller.runtime.store import Store
 
 
 class Ledgers:
-    """Who holds what of which testbed. Rebuilt from the store when a term of leadership begins."""
+    """Who holds what of which testbed. Rebuilt from the store when a term of leadership begins.
+
+    A deployment holds its reservation, on one testbed at most. Wherever else nodes bear its name (orphans of a
+    Deployment that was deleted without them, which one of the same name takes up once it is admitted) it holds
+    what they stand on: nobody else may have their machines.
+    """
 
     def __init__(self, store: Store, wake: Callable[[Key, float], None]) -> None:
         self._ledgers: dict[str, Ledger] = {}
-        self._on: dict[Key, str] = {}
-        self._orphaned: set[Key] = set()  # whose holding stands for orphans
+        self._reserved: dict[Key, str] = {}
+        """On which testbed a deployment has its reservation: on record, or granted just now."""
+        self._wanted: dict[Key, str] = {}
+        """In which testbed's queue it waits."""
+        self._stood: dict[Key, frozenset[str]] = {}
+        """Where else it holds something, as last counted."""
         self._wake = wake
         for key, _ in store.all(DEPLOYMENT):
             deployment = store.deployment(key.namespace, key.name)
             if deployment is not None and (held := deployment.status.reservation) is not None:
-                self._hold(key, held.testbed, Holding(held.machines, held.memory))
+                self.hold(key, held.testbed, Holding(held.machines, held.memory))
         for key, entry in store.all(NODE):
             if isinstance(entry.parsed, Node):
                 owner = Key(DEPLOYMENT, key.namespace, entry.parsed.spec.deployment)
-                if owner not in self._on:
-                    self.hold_orphans(owner, store.nodes_of(owner))
-
-    def hold_orphans(self, deployment: Key, nodes: Sequence[Node]) -> None:
-        """Nodes whose Deployment was deleted without them, and those that a Deployment of the same name may
-        take up once it is admitted: nobody else may have their machines."""
-        if not nodes:
-            self.forget(deployment)
-            return
-        self.hold(deployment, nodes[0].spec.testbed, _standing(nodes))
-        self._orphaned.add(deployment)
-
-    def recount_orphans(self, deployment: Key, nodes: Sequence[Node]) -> None:
-        """The same for a Deployment that waits in the queue, and keeps its place there.
-
-        What it was granted and has not on record yet is not touched: that may be on record all the same.
-        """
-        if deployment in self._orphaned:
-            here = self._on[deployment]
-            self.hold(deployment, here, _standing([node for node in nodes if node.spec.testbed == here]))
-            self._orphaned.add(deployment)
+                self.recount(owner, store.nodes_of(owner))
 
     def of(self, testbed: str) -> Ledger:
         """The ledger of a testbed."""
@@ -57,8 +46,8 @@ class Ledgers:
         return ledger
 
     def testbed_of(self, key: Key) -> str:
-        """Where a deployment holds or wants something; empty where nowhere."""
-        return self._on.get(key, "")
+        """Where a deployment has its reservation; empty where nowhere."""
+        return self._reserved.get(key, "")
 
     def set_capacity(self, testbed: Testbed) -> None:
         """What the testbed has now; wakes who may get in by that."""
@@ -70,16 +59,20 @@ class Ledgers:
     def request(self, key: Key, testbed: Testbed, order: tuple[str, str], need: Need) -> Decision:
         """Ask a testbed's ledger."""
         name = testbed.meta.name
-        elsewhere = self._on.get(key)
-        if elsewhere is not None and elsewhere != name:
-            self.forget(key)
-        self._on[key] = name
+        if self._wanted.get(key, name) != name:
+            self.withdraw(key)
+        if self._reserved.get(key, name) != name:
+            self._unreserve(key)
         ledger = self.of(name)
         ledger.capacity = testbed.capacity
         decision = ledger.request(key, order, need)
-        if not isinstance(decision, Waiting):
-            self._orphaned.discard(key)
-            self._wake_head(name)  # it left the queue: the next one may fit
+        if isinstance(decision, Waiting):
+            self._wanted[key] = name
+            return decision
+        self._wanted.pop(key, None)
+        if isinstance(decision, Admitted):
+            self._reserve(key, name)
+        self._wake_head(name)  # it left the queue: the next one may fit
         return decision
 
     def too_small(self, testbed: Testbed, need: Need) -> Impossible | None:
@@ -89,29 +82,55 @@ class Ledgers:
 
     def withdraw(self, key: Key) -> None:
         """A deployment asks for nothing now, and keeps what it holds: those behind it in the queue move up."""
-        name = self._on.get(key)
-        if name is not None and self.of(name).withdraw(key):
+        name = self._wanted.pop(key, None)
+        if name is not None:
+            self.of(name).withdraw(key)
             self._wake_head(name)
 
     def hold(self, key: Key, testbed: str, holding: Holding) -> None:
-        """Set what a deployment holds; wakes who may get in when that is less than before."""
-        before = self.of(testbed).holding(key)
-        if holding != before:
-            self._hold(key, testbed, holding)
-            self._wake_head(testbed)
+        """A deployment's reservation is this; wakes who may get in when that is less than before."""
+        self._reserve(key, testbed)
+        self._set(key, testbed, holding)
 
-    def forget(self, key: Key) -> None:
-        """A deployment holds and wants nothing more, on any testbed."""
-        name = self._on.pop(key, None)
-        self._orphaned.discard(key)
+    def recount(self, key: Key, nodes: Sequence[Node]) -> None:
+        """Count what the nodes of a deployment stand on where it has no reservation.
+
+        What it was granted and has not on record yet is not touched: that may be on record all the same.
+        """
+        standing: dict[str, list[Node]] = {}
+        for node in nodes:
+            if node.spec.testbed != self._reserved.get(key):
+                standing.setdefault(node.spec.testbed, []).append(node)
+        for testbed in sorted({*self._stood.pop(key, ()), *standing}):
+            self._set(key, testbed, _sum(standing.get(testbed, ())))
+        if standing:
+            self._stood[key] = frozenset(standing)
+
+    def hold_orphans(self, key: Key, nodes: Sequence[Node]) -> None:
+        """A deployment has no reservation and waits for none, or is gone: it holds what its nodes stand on."""
+        self.withdraw(key)
+        self._unreserve(key)
+        self.recount(key, nodes)
+
+    def _reserve(self, key: Key, testbed: str) -> None:
+        if self._reserved.get(key, testbed) != testbed:
+            self._unreserve(key)
+        self._reserved[key] = testbed
+        self._stood[key] = self._stood.get(key, frozenset()) - {testbed}
+
+    def _unreserve(self, key: Key) -> None:
+        """What it held stays held until it is counted what stands there."""
+        name = self._reserved.pop(key, None)
         if name is not None:
-            self.of(name).forget(key)
-            self._wake_head(name)
+            self._stood[key] = self._stood.get(key, frozenset()) | {name}
 
-    def _hold(self, key: Key, testbed: str, holding: Holding) -> None:
-        self._on[key] = testbed
-        self._orphaned.discard(key)
-        self.of(testbed).hold(key, holding)
+    def _set(self, key: Key, testbed: str, holding: Holding) -> None:
+        ledger = self.of(testbed)
+        before = ledger.holding(key)
+        if holding != before:
+            ledger.hold(key, holding)
+        if ledger.holding(key) != before:
+            self._wake_head(testbed)
 
     def _wake_head(self, testbed: str) -> None:
         if (head := self.of(testbed).head()) is not None:
@@ -119,7 +138,7 @@ class Ledgers:
         self._wake(Key(TESTBED, "", testbed), TESTBED_NEWS)
 
 
-def _standing(nodes: Sequence[Node]) -> Holding:
+def _sum(nodes: Sequence[Node]) -> Holding:
     """What nodes stand on."""
     memory = sum(node.spec.resources.memory for node in nodes)
     return Holding(tuple(node.spec.machine for node in nodes), memory)

@@ -52,7 +52,7 @@ def test_the_queue_is_first_come_first_served_though_a_later_one_would_fit():
     ask(ledger, 1, 3)
     assert isinstance(ask(ledger, 2, 4), Waiting)
     assert ask(ledger, 3, 1) == Waiting(2, "1 ahead in the queue of testbed local, the first lab/d2")
-    ledger.forget(key("d1"))
+    ledger.hold(key("d1"), Holding())
     assert ledger.head() == key("d2")
     assert isinstance(ask(ledger, 2, 4), Admitted)
 
@@ -107,7 +107,8 @@ class Crowd(RuleBasedStateMachine):
 
     @rule(number=numbers)
     def leave(self, number: int) -> None:
-        self.ledger.forget(key(f"d{number}"))
+        self.ledger.withdraw(key(f"d{number}"))
+        self.ledger.hold(key(f"d{number}"), Holding())
         self.needs.pop(number, None)
 
     @rule(number=numbers)
