@@ -254,12 +254,24 @@ class Invariants:
                     "finalizers hold", f"{what} is let in on {has['testbed']}, which may go at any moment"
                 )
         for unit, size in (("nodes", _nodes), ("memory", _memory)):
-            if same and size(has) <= size(had):
+            # orphans of its name took their machines before; it takes them up, however small the testbed is now
+            if size(has) <= size(had if same else self._standing(change, has["testbed"])):
                 continue
             total = size(has) + sum(size(other["status"]["reservation"]) for other in others)
             limit = self._most_capacity(has["testbed"], unit)
             if limit is not None and total > limit:
                 self.broken("capacity", f"{what}: {total} {unit} of {has['testbed']} held, there are {limit}")
+
+    def _standing(self, change: Change, testbed: str) -> Mapping[str, Any]:
+        """What nodes that bear a deployment's name stand on, as a reservation has it."""
+        place = (change.namespace, change.name, testbed)
+        specs = [
+            node["spec"]
+            for node in self.cluster.all(NODE)
+            if (node["metadata"]["namespace"], node["spec"]["deployment"], node["spec"]["testbed"]) == place
+        ]
+        memory = sum(parse_quantity(spec["resources"]["memory"]) for spec in specs)
+        return {"machines": [spec["machine"] for spec in specs], "memoryBytes": memory}
 
     def _check_suspended(self, change: Change) -> None:
         owners = [owner["uid"] for owner in change.object["metadata"].get("ownerReferences") or ()]

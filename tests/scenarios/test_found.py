@@ -198,6 +198,23 @@ def test_the_machine_of_an_orphan_is_not_given_to_another_while_its_name_is_take
     perform(story)
 
 
+def test_orphans_are_taken_up_though_their_testbed_has_become_smaller():
+    async def story(stage: Stage) -> None:
+        stage.testbed(capacity={"nodes": 2})
+        stage.composition()
+        stage.deployment(roles=PAIR)
+        await stage.until_ready()
+        stage.delete(DEPLOYMENT, "web", "Orphan")
+        await stage.until_gone(DEPLOYMENT, "web")
+        stage.edit(TESTBED, "local", capacity={"nodes": 1})
+        nodes = {node["metadata"]["uid"] for node in stage.cluster.all(NODE)}
+        stage.deployment(roles=PAIR)
+        await stage.until_ready()
+        assert {node["metadata"]["uid"] for node in stage.cluster.all(NODE)} == nodes
+
+    perform(story)
+
+
 def test_a_lease_that_is_taken_away_after_its_end_is_off_the_record():
     async def story(stage: Stage) -> None:
         stage.testbed(capacity={"nodes": 1})
