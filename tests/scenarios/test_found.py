@@ -207,6 +207,7 @@ def test_orphans_are_taken_up_though_their_testbed_has_become_smaller():
         stage.delete(DEPLOYMENT, "web", "Orphan")
         await stage.until_gone(DEPLOYMENT, "web")
         stage.edit(TESTBED, "local", capacity={"nodes": 1})
+        await asyncio.sleep(300.0)
         nodes = {node["metadata"]["uid"] for node in stage.cluster.all(NODE)}
         stage.deployment(roles=PAIR)
         await stage.until_ready()
