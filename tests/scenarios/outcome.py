@@ -255,6 +255,11 @@ class Outcome:
         if set(found) != set(hosts):
             yield f"it has nodes {sorted(found)}, and should have {sorted(hosts)}"
             return
+        update = spec.get("update") or {}
+        policy = update.get("policy", "Recreate")
+        down = sum(1 for node in mine if not is_true(node, "Ready"))
+        # an update that rolls stops where nodes do not come up: those that run are not put at risk
+        stops = policy == "RollingUpdate" and down >= update.get("maxUnavailable", 1)
         for host, node in found.items():
             if node["spec"]["role"] != hosts[host]:
                 yield f"{host} plays {node['spec']['role']}, not {hosts[host]}"
@@ -262,10 +267,7 @@ class Outcome:
                 continue  # what runs, runs on
             if node["spec"]["testbed"] != held.get("testbed"):
                 yield f"{host} is in another place than the deployment"
-            policy = (spec.get("update") or {}).get("policy", "Recreate")
-            # an update that rolls stops where a node gave up: the others are not put at risk
-            stuck = policy == "RollingUpdate" and any(is_true(one, "Stalled") for one in mine)
-            if policy != "OnRequest" and not stuck:
+            if policy != "OnRequest" and not (stops and is_true(node, "Ready")):
                 if node["spec"]["flavour"] != spec["flavour"]:
                     yield f"{host} is of another flavour"
                 if node["spec"]["image"] != status.get("image"):

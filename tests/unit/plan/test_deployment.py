@@ -212,6 +212,19 @@ def test_rolling_updates_take_one_node_at_a_time():
     assert [a.node.spec.host for a in waiting.actions if isinstance(a, UpdateNode)] == ["client1"]
 
 
+def test_a_rolling_update_that_does_not_come_up_puts_none_of_the_others_at_risk():
+    of, nodes = settled(update={"policy": "RollingUpdate", "maxUnavailable": 1})
+    new = composition(image="sha256:b")
+    first = node(replace(nodes[0].spec, image="sha256:b"), ready=False)  # it runs, and never becomes Ready
+    planned = plan(of, nodes=[first, *nodes[1:]], web=new)
+    assert planned.actions == ()
+    assert condition(planned, "UpToDate") == ("False", "Waiting")
+    assert planned.status.conditions.is_true("Reconciling")
+    two_at_once = settled(update={"policy": "RollingUpdate", "maxUnavailable": 2})[0]
+    more = plan(two_at_once, nodes=[first, *nodes[1:]], web=new)
+    assert [a.node.spec.host for a in more.actions if isinstance(a, UpdateNode)] == ["client2"]
+
+
 def test_on_request_waits_for_the_annotation_and_remembers_it_only_when_all_are_told():
     of, nodes = settled(update={"policy": "OnRequest"})
     new = composition(image="sha256:b")
