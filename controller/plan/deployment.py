@@ -294,12 +294,13 @@ def _wind_down(
 ) -> DeploymentPlan:
     """End every node that is ours, then give back the machines, then let go.
 
-    Nodes that do not name this Deployment as their owner were orphaned on purpose
-    (`kubectl delete --cascade=orphan`): they stay, and so does the claim to their machines.
+    Of one that is being deleted, nodes that do not name it as their owner were orphaned on purpose
+    (`kubectl delete --cascade=orphan`): they stay, and so does the claim to their machines. One that moves, or
+    whose lease has ended, was let in with the orphans of its name, and has only not got to adopting them.
     """
     meta, held = world.deployment.meta, world.deployment.status.reservation
-    ours = [node for node in world.nodes if node.meta.owned_by(meta.uid)]
-    orphans = [node for node in world.nodes if not node.meta.owned_by(meta.uid)]
+    ours = [node for node in world.nodes if not meta.deleting or node.meta.owned_by(meta.uid)]
+    orphans = [node for node in world.nodes if node not in ours]
     tested = trial.wound_down(world.deployment, world.trial, now)
     actions: list[Action] = [StopTrial()] if tested.stop else []
     reservation = held

@@ -255,13 +255,15 @@ class DeploymentReconciler:
         """Delete a node; of a deployment that goes, only if it is ours still.
 
         `kubectl delete --cascade=orphan` takes our name off the nodes, and that news may come after the
-        deployment's own.
+        deployment's own, or before it.
         """
-        key = Key(NODE, node.meta.namespace, node.meta.name)
+        key, uid = Key(NODE, node.meta.namespace, node.meta.name), deployment.meta.uid
         if deployment.meta.deleting:
             obj = await self._desk.read(key)
-            if obj is None or not Meta.of(obj).owned_by(deployment.meta.uid):
+            if obj is None or not Meta.of(obj).owned_by(uid):
                 return
+        elif not node.meta.owned_by(uid):
+            await self._may_adopt(Key(DEPLOYMENT, key.namespace, deployment.meta.name), deployment)
         await self._desk.delete(key, node.meta.uid)
 
     def _entry(self, key: Key) -> Entry:

@@ -234,6 +234,29 @@ def test_a_lease_that_is_taken_away_after_its_end_is_off_the_record():
     perform(story)
 
 
+def test_a_lease_that_ends_before_the_orphans_were_adopted_ends_them_too():
+    async def story(stage: Stage) -> None:
+        stage.testbed(capacity={"nodes": 1})
+        stage.composition()
+        stage.deployment(roles=ALONE)
+        await stage.until_ready()
+        stage.delete(DEPLOYMENT, "web", "Orphan")
+        await stage.until_gone(DEPLOYMENT, "web")
+        for _ in range(60):
+            stage.fault("patch DeployedNode lab/web.server", "before", CUT_OFF)
+        stage.deployment(roles=ALONE, lease={"duration": "30s"})
+        await asyncio.sleep(40.0)
+        assert stage.cluster.faults, "it was adopted"
+        stage.cluster.faults.clear()
+        await asyncio.sleep(60.0)
+        web = stage.get(DEPLOYMENT, "web")
+        assert web is not None
+        assert "reservation" not in web["status"]
+        assert (stage.cluster.all(NODE), stage.world.records()) == ([], ())
+
+    perform(story)
+
+
 def test_orphans_are_spared_though_the_news_that_they_are_orphans_comes_late():
     async def story(stage: Stage) -> None:
         stage.testbed()

@@ -327,6 +327,15 @@ def test_a_deployment_made_anew_adopts_its_orphans_where_they_are():
     assert all(a.adopt and a.spec == a.node.spec for a in planned.actions if isinstance(a, UpdateNode))
 
 
+def test_orphans_go_with_the_lease_of_the_deployment_that_was_about_to_adopt_them():
+    of, nodes = settled(lease={"duration": "1m"})
+    orphans = [node(n.spec, meta={"ownerReferences": []}) for n in nodes]
+    ended = replace(of, status=replace(of.status, lease_start=NOW - 2 * MINUTE))
+    planned = plan(ended, None, nodes=orphans)
+    assert kinds(planned) == [DeleteNode] * 3
+    assert plan(ended, None).status.reservation is None
+
+
 def test_a_lease_starts_with_the_admission_warns_and_ends():
     of = deployment(lease={"duration": "1h"})
     admitted = plan(of)

@@ -47,6 +47,16 @@ async def test_a_deployment_asks_whether_it_is_being_deleted_before_it_adopts():
     assert desk.patched == []
 
 
+async def test_a_deployment_asks_whether_it_is_being_deleted_before_it_takes_away_what_nobody_owns():
+    desk = DeskOfAnother()
+    reconciler = DeploymentReconciler(cast("Any", desk), *([cast("Any", None)] * 4))
+    of, node = make.deployment(), make.node(SPEC, meta={"ownerReferences": []})
+    world = DeploymentWorld(of, make.composition(), make.make_testbed(), [node])
+    planned = plan.DeploymentPlan(of.status, (plan.DeleteNode(node),))
+    with pytest.raises(Conflict, match="is being deleted"):
+        await reconciler._act(WEB, world, planned)
+
+
 class Unreached:
     """An API server that takes no writes."""
 
