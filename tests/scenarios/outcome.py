@@ -372,8 +372,8 @@ class Outcome:
 
     def _testbed(self, obj: Object) -> Iterator[str]:
         name, status = obj["metadata"]["name"], obj.get("status") or {}
-        if obj["metadata"].get("deletionTimestamp"):
-            return
+        if obj["metadata"].get("deletionTimestamp") and not self._in_use(name):
+            return  # complained of already
         if status.get("observedGeneration") != obj["metadata"]["generation"]:
             yield f"generation {obj['metadata']['generation']} was not observed"
             return
