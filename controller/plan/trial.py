@@ -1,7 +1,8 @@
 """When a deployment's test script is run, run again, and ended; and what `Tested` says of it.
 
 A trial is of a *subject*: an image with its script, on nodes that were booted from it. It is started once for
-each subject, when the deployment is Ready with it. Only a trial that could not be run to its end is run again.
+each subject, when the deployment is Ready with it. Only a trial that could not be run to its end is run again;
+one that waits for its turn is taken back when the deployment is no longer Ready with its subject.
 While a script is at work nothing of its deployment is updated: `holds` says so, and `plan.deployment` obeys.
 """
 
@@ -118,8 +119,8 @@ def judge(deployment: Deployment, seen: Seen | None, tested: Subject | None, now
     stray = seen is not None and seen.finding is None and running is None  # on record it has ended
     stop = seen is not None and (not known or stray)
     if running is not None and record is not None:
-        outdated = tested is not None and tested.digest != record.digest
-        if not (running.waiting and (outdated or deployment.suspend)):
+        startable = tested is not None and tested.ready and tested.digest == record.digest
+        if startable or not running.waiting:
             return Verdict(record, _progress(record, running))
         record, stop = None, True
     elif record is not None and record.state is TrialState.RUNNING and known and seen is not None:

@@ -150,6 +150,16 @@ def test_one_that_waits_for_its_turn_gives_way_to_an_update_and_to_suspension():
     assert not judge(of(record, suspend=True), seen(record), None, NOW).stop
 
 
+def test_one_that_waits_for_its_turn_is_taken_back_when_the_deployment_is_no_longer_ready():
+    record = trial()
+    lost = judge(of(record), seen(record, waiting=True), replace(SUBJECT, ready=False), NOW)
+    assert (lost.stop, lost.start, lost.record) == (True, False, None)
+    assert says(lost) == (Status.UNKNOWN, "WaitingForReady")
+    assert judge(of(None), None, SUBJECT, NOW).start  # when it is again
+    assert not judge(of(record), seen(record, waiting=True), SUBJECT, NOW).stop
+    assert not judge(of(record), seen(record), replace(SUBJECT, ready=False), NOW).stop  # one at work sees it
+
+
 FINDINGS = st.sampled_from([state for state in TrialState if state is not TrialState.RUNNING]).map(Finding)
 RECORDS = st.none() | st.builds(
     Trial,
