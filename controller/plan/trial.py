@@ -128,7 +128,8 @@ def judge(deployment: Deployment, seen: Seen | None, tested: Subject | None, now
     if tested is None:
         return Verdict(record, _condition(record), stop=stop)
     if record is None or record.digest != tested.digest or record.state is TrialState.STOPPED:
-        return _start(tested, 1, record, now, stop=stop)
+        obsolete = known and tested.script == ""  # nothing will be on record, and nothing may be left behind
+        return _start(tested, 1, record, now, stop=stop or obsolete)
     return _again(record, tested, now, known=known, stop=stop)
 
 

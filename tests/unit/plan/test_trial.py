@@ -160,6 +160,14 @@ def test_one_that_waits_for_its_turn_is_taken_back_when_the_deployment_is_no_lon
     assert not judge(of(record), seen(record), replace(SUBJECT, ready=False), NOW).stop  # one at work sees it
 
 
+def test_where_the_script_is_gone_nothing_is_left_of_its_last_trial():
+    record = trial()
+    ended = replace(seen(record), finding=Finding(TrialState.PASSED))
+    without = judge(of(record), ended, replace(SUBJECT, digest="sha256:later", script=""), NOW)
+    assert (without.stop, without.start, without.record) == (True, False, None)
+    assert says(without) == (Status.FALSE, "NoTestScript")
+
+
 FINDINGS = st.sampled_from([state for state in TrialState if state is not TrialState.RUNNING]).map(Finding)
 RECORDS = st.none() | st.builds(
     Trial,
