@@ -12,16 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from controller.model.conditions import Condition, false, true, unknown
-from controller.model.errors import Blame, NxcError
+from controller.model.conditions import Condition, false, true
+from controller.model.errors import NxcError
 from controller.model.kinds import MACHINE_FINALIZER, NODE, Key
-from controller.model.machine import Machine, MachineKey, Order, Phase, Signal
+from controller.model.machine import Machine, MachineKey, Order, Phase
 from controller.model.node import NODE_PHASES, Attempt, Failure, Node, NodeStatus
 from controller.model.quantity import format_time
+from controller.plan.attempt import BOOT_LIMIT, new_boot, of_this_boot, over, started
+from controller.plan.stages import down, reached, unobservable
 from controller.plan.testbed import Refusal
 
-BOOT_LIMIT = timedelta(minutes=10)
-"""From the order of a machine until it must have been reached; then the attempt has failed."""
 BACKOFF_BASE = timedelta(seconds=5)
 BACKOFF_LIMIT = timedelta(minutes=5)
 STABLE_AFTER = timedelta(minutes=10)
@@ -29,9 +29,6 @@ STABLE_AFTER = timedelta(minutes=10)
 LOOK_AGAIN = timedelta(seconds=60)
 """How often a node is looked at without being woken."""
 SOON = timedelta(seconds=1)
-
-STAGES = ("Booted", "Informed", "Verified", "Reachable", "Healthy")
-"""What a machine goes through on its way to Ready, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +90,7 @@ def plan_node(world: NodeWorld, now: datetime) -> NodePlan:
     if node.meta.deleting:
         return _let_go(world, status, now)
     if world.refusal is not None:
-        return _settle(node, status, _unobservable(world.refusal), now, look_again=LOOK_AGAIN)
+        return _settle(node, status, unobservable(world.refusal), now, look_again=LOOK_AGAIN)
     attempt = status.attempt
     if attempt is None:
         return _idle(node, status, now) if world.suspend else _start(world, status, now)
@@ -102,7 +99,7 @@ def plan_node(world: NodeWorld, now: datetime) -> NodePlan:
     if attempt.digest != node.spec.boot_digest and not world.suspend:
         return _replace(world, status, now)
     current = next((m for m in world.machines if m.key.attempt == attempt.number), None)
-    if (failure := _failure(attempt, current, world.machines, status, now)) is not None:
+    if (failure := over(attempt, current, world.machines, status, now)) is not None:
         evidence = current.evidence if current is not None else ""
         return _fail(node, replace(status, evidence=evidence or status.evidence), attempt, failure, now)
     if current is not None:
@@ -146,7 +143,7 @@ def _order(world: NodeWorld, status: NodeStatus, attempt: Attempt, now: datetime
     if world.machines:
         # Leftovers of an earlier attempt, whose release was cut short.
         booted = false("Booted", "Releasing", "leftovers of an earlier attempt are being released")
-        return _settle(node, status, _down(booted), now, actions=(Release(),), look_again=SOON)
+        return _settle(node, status, down(booted), now, actions=(Release(),), look_again=SOON)
     order = Order(
         key=MachineKey(world.installation, node.meta.uid, attempt.number),
         owner=Key(NODE, node.meta.namespace, node.meta.name),
@@ -163,7 +160,7 @@ def _order(world: NodeWorld, status: NodeStatus, attempt: Attempt, now: datetime
     booted = false("Booted", "Booting", f"attempt {attempt.number}: the machine is being ordered")
     if world.problem is not None:
         booted = false("Booted", world.problem.reason, f"attempt {attempt.number}: {world.problem.message}")
-    return _settle(node, status, _down(booted), now, actions=(Boot(order),), look_again=LOOK_AGAIN)
+    return _settle(node, status, down(booted), now, actions=(Boot(order),), look_again=LOOK_AGAIN)
 
 
 def _observe(
@@ -171,16 +168,16 @@ def _observe(
 ) -> NodePlan:
     """Write down how the machine stands, and push what it does not know yet."""
     node = world.node
-    stages = _stages(node, attempt, machine)
+    stages = reached(node, attempt, machine)
     blocking = next((condition for condition in stages if not condition.holds), None)
     ready = (
         true("Ready", "Ready", f"{node.spec.host} plays {node.spec.role}")
         if blocking is None
         else false("Ready", blocking.reason, f"{blocking.type}: {blocking.message}")
     )
-    timings = _of_this_boot(status, attempt, machine)
-    if (restarted := _restarted(attempt, machine)) is not None:
-        attempt = replace(attempt, started=restarted, since=None)
+    timings = of_this_boot(status, attempt, machine)
+    if (boot := new_boot(attempt, machine)) is not None:
+        attempt = replace(attempt, started=boot, since=None)
     if machine.phase is Phase.RUNNING:
         attempt = replace(attempt, since=machine.since)
     booted, informed, _, reachable, _ = stages
@@ -192,7 +189,7 @@ def _observe(
     outdated = bool(machine.information) and machine.information != node.spec.information
     actions = (Inform(machine.key, node.spec.information),) if outdated and not world.suspend else ()
     if not reachable.holds:
-        look_again = _started(attempt, machine, now) + BOOT_LIMIT - now
+        look_again = started(attempt, machine, now) + BOOT_LIMIT - now
     elif ready.holds and status.failures and not stable:
         look_again = since + STABLE_AFTER - now
     else:
@@ -215,101 +212,6 @@ def _observe(
         look_again=max(SOON, min(look_again, LOOK_AGAIN)),
         reconciling=not ready.holds,
     )
-
-
-def _stages(node: Node, attempt: Attempt, machine: Machine) -> list[Condition]:
-    booted = (
-        true("Booted", "Running", f"attempt {attempt.number}: the machine runs")
-        if machine.phase is Phase.RUNNING
-        else false("Booted", "Booting", f"attempt {attempt.number}: the machine is starting")
-    )
-    if not machine.information:
-        informed = false("Informed", "NotFetched", "it has not fetched its deployment information yet")
-    elif machine.information != node.spec.information:
-        informed = false(
-            "Informed", "Outdated", "its deployment information is older; the change is on its way"
-        )
-    else:
-        informed = true("Informed", "Informed", "it has the current deployment information")
-    return [
-        booted,
-        informed,
-        _signal("Verified", machine.verified),
-        _signal("Reachable", machine.reachable),
-        _signal("Healthy", machine.healthy),
-    ]
-
-
-def _signal(type: str, signal: Signal) -> Condition:
-    if signal.ok is None:
-        return unknown(type, signal.reason or "NotYetKnown", signal.message or "not known yet")
-    if signal.ok:
-        return true(type, signal.reason or type, signal.message)
-    return false(type, signal.reason or f"Not{type}", signal.message)
-
-
-def _failure(
-    attempt: Attempt,
-    machine: Machine | None,
-    machines: Sequence[Machine],
-    status: NodeStatus,
-    now: datetime,
-) -> Failure | None:
-    """Whether the attempt is over, and why."""
-    if machine is None:
-        if not attempt.seen:
-            return None
-        return Failure(
-            "MachineVanished", "the machine is gone without a trace", Blame.TESTBED, attempt.number, now
-        )
-    if len(machines) > 1:
-        return Failure(
-            "Duplicate",
-            "two machines ran for one node; both are ended",
-            Blame.CONTROLLER,
-            attempt.number,
-            now,
-        )
-    if machine.phase is Phase.GONE:
-        return Failure(
-            "MachineGone", machine.ended or "the machine ended", machine.blame, attempt.number, now
-        )
-    reached = "reachableAt" in _of_this_boot(status, attempt, machine) or machine.reachable.ok
-    if reached or now - _started(attempt, machine, now) < BOOT_LIMIT:
-        return None
-    if machine.phase is Phase.STARTING:
-        stage = "it did not start"
-    elif not machine.information:
-        stage = "it never fetched its deployment information"
-    elif not machine.verified.ok:
-        stage = f"it could not be verified: {machine.verified.message or 'no report came'}"
-    else:
-        stage = f"it could not be reached: {machine.reachable.message or 'no answer'}"
-    minutes = int(BOOT_LIMIT.total_seconds() // 60)
-    message = f"not up {minutes} minutes after its start: {stage}"
-    return Failure("BootTimeout", message, Blame.TESTBED, attempt.number, now)
-
-
-def _of_this_boot(status: NodeStatus, attempt: Attempt, machine: Machine) -> dict[str, datetime]:
-    """The timings of the node, unless its machine has restarted itself: then it begins anew."""
-    return dict(status.timings) if _restarted(attempt, machine) is None else {}
-
-
-def _restarted(attempt: Attempt, machine: Machine) -> datetime | None:
-    """When the machine began another boot than the one on record; None: it has not.
-
-    The two readings are told apart and not put in order: the clock that gave them may have gone back since.
-    """
-    return machine.since if attempt.since is not None and machine.since != attempt.since else None
-
-
-def _started(attempt: Attempt, machine: Machine, now: datetime) -> datetime:
-    """When the deadline of an attempt began: when the backend took the order, maybe long after its record.
-
-    A beginning that is yet to come means that the clock went back: then it counts from the reading that
-    `_observe` wrote down.
-    """
-    return machine.since if machine.since is not None and machine.since <= now else min(attempt.started, now)
 
 
 def _fail(node: Node, status: NodeStatus, attempt: Attempt, failure: Failure, now: datetime) -> NodePlan:
@@ -356,13 +258,13 @@ def _between(node: Node, status: NodeStatus, now: datetime, *, release: bool) ->
             f"gave up after {status.failures} failed attempts: {why} (to try again: change the Deployment, "
             "delete this node, or annotate it with a new nxc.dev/requestedAt)"
         )
-        conditions = _down(false("Booted", reason, why), false("Ready", "RetriesExhausted", message))
+        conditions = down(false("Booted", reason, why), false("Ready", "RetriesExhausted", message))
         conditions.append(true("Stalled", "RetriesExhausted", message))
         look_again = None
     else:
         number = status.attempt.number if status.attempt else 0
         message = f"attempt {number} failed: {why}; the next one at {format_time(status.next_attempt)}"
-        conditions = _down(false("Booted", reason, message))
+        conditions = down(false("Booted", reason, message))
         look_again = max(SOON, _wait(status, now))
     return _settle(
         node,
@@ -380,7 +282,7 @@ def _replace(world: NodeWorld, status: NodeStatus, now: datetime) -> NodePlan:
     if not world.machines:
         return _start(world, replace(status, failures=0, last_failure=None), now)
     booted = false("Booted", "Replacing", "what it boots has changed; the old machine is being released")
-    return _settle(world.node, status, _down(booted), now, actions=(Release(),), look_again=BACKOFF_BASE)
+    return _settle(world.node, status, down(booted), now, actions=(Release(),), look_again=BACKOFF_BASE)
 
 
 def _let_go(world: NodeWorld, status: NodeStatus, now: datetime) -> NodePlan:
@@ -395,7 +297,7 @@ def _let_go(world: NodeWorld, status: NodeStatus, now: datetime) -> NodePlan:
     return _settle(
         node,
         status,
-        _down(false("Booted", "Releasing", message)),
+        down(false("Booted", "Releasing", message)),
         now,
         actions=actions,
         look_again=BACKOFF_BASE if ours else None,
@@ -404,19 +306,7 @@ def _let_go(world: NodeWorld, status: NodeStatus, now: datetime) -> NodePlan:
 
 def _idle(node: Node, status: NodeStatus, now: datetime) -> NodePlan:
     booted = false("Booted", "Suspended", "spec.suspend of its Deployment is true: nothing is booted")
-    return _settle(node, status, _down(booted), now, reconciling=False)
-
-
-def _down(booted: Condition, ready: Condition | None = None) -> list[Condition]:
-    """Of a node whose machine does not run: every stage is false, for the reason of the first."""
-    later = [false(type, booted.reason, "its machine does not run") for type in STAGES[1:]]
-    ready = ready or false("Ready", booted.reason, booted.message)
-    return [true("Assigned", "Assigned"), booted, *later, ready]
-
-
-def _unobservable(refusal: Refusal) -> list[Condition]:
-    stages = [unknown(type, refusal.reason, "cannot be observed") for type in STAGES]
-    return [true("Assigned", "Assigned"), *stages, unknown("Ready", refusal.reason, refusal.message)]
+    return _settle(node, status, down(booted), now, reconciling=False)
 
 
 def _settle(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
-from controller.plan import admission, node, trial, wish
+from controller.plan import admission, attempt, node, trial, wish
 from controller.plan import deployment as plan_deployment
 from controller.reconcile import deployment, desk, ledgers, testbed
 from controller.reconcile import node as reconcile_node
@@ -221,15 +221,15 @@ BUGS = (
     ),
     Bug(
         "a machine that ended is not noticed",
-        node._failure,
+        attempt.over,
         "if machine.phase is Phase.GONE:",
         "if False:",
         seed=3,
     ),
     Bug(
         "an attempt that hangs goes on for ever",
-        node._failure,
-        "if reached or now - _started(attempt, machine, now) < BOOT_LIMIT:",
+        attempt.over,
+        "if reached or now - started(attempt, machine, now) < BOOT_LIMIT:",
         "if True:",
         seed=16,
     ),

@@ -12,9 +12,9 @@ from controller.model.errors import Blame, TestbedError
 from controller.model.machine import Phase, Signal
 from controller.model.node import Node, NodeSpec
 from controller.plan import node as plan
+from controller.plan.attempt import BOOT_LIMIT
 from controller.plan.node import (
     BACKOFF_LIMIT,
-    BOOT_LIMIT,
     Boot,
     Inform,
     NodeWorld,
