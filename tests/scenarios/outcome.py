@@ -228,6 +228,8 @@ class Outcome:
             elif (reason := reason_of(obj, "Admitted")) not in refusal:
                 yield f"Admitted is False for {reason}, not for {' or '.join(refusal)}"
             return
+        if reason_of(obj, "Admitted") == "CredentialsMissing":
+            yield "its namespace has the Secret by now, and it was not looked at since"
         buildable = composition is not None and not any(w in text_of(composition) for w in ("-fails\n",))
         if composition is not None and composition["spec"].get("suspend"):
             buildable = False

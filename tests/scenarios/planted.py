@@ -83,14 +83,14 @@ BUGS = (
         loop.Loop._reconcile,
         'self._again(key, "requeue")',
         "pass",
-        seed=18,
+        seed=7,
     ),
     Bug(
         "an error of the API is swallowed",
         loop.Loop._reconcile,
         'self._again(key, "error", after=error.retry_after)',
         "pass",
-        seed=20,
+        seed=18,
     ),
     Bug(
         "a status is written without the resource version",
@@ -124,7 +124,6 @@ BUGS = (
         reconcile_node.NodeReconciler._let_go,
         "desk.problems[key] = error",
         "released = True",
-        seed=3,
     ),
     Bug(
         "a release that is not finished counts as done",
@@ -149,7 +148,7 @@ BUGS = (
         deployment.DeploymentReconciler._do,
         "await self._sandbox.stop(key)",
         "pass",
-        seed=10,
+        seed=22,
     ),
     Bug(
         "a test is run before the deployment is ready with what is to be tested",
@@ -183,7 +182,7 @@ BUGS = (
         testbed.TestbedReconciler._ownerless,
         "return True",
         "return False",
-        seed=22,
+        seed=27,
     ),
     Bug(
         "a testbed in use may go",
