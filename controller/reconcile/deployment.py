@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from controller.kube.api import AlreadyExists, Conflict, NotFound
-from controller.model.deployment import Deployment
+from controller.model.deployment import Deployment, DeploymentStatus
 from controller.model.errors import Blame, NxcError
 from controller.model.kinds import (
     DEPLOYMENT,
@@ -79,21 +79,18 @@ class DeploymentReconciler:
         planned = plan.plan_deployment(world, wanted, decision, now)
         if planned.information is not None:
             desk.information[key] = planned.information
-        # With the last finalizer goes the object: then nobody would read the status.
+        # With the last finalizer goes the object: then nobody would read the status. Its reservation is on
+        # record, as it was, until then.
         leaving = entry.meta.finalizers == (RESERVATION_FINALIZER,) and any(
             isinstance(action, plan.RemoveFinalizer) for action in planned.actions
         )
         if not leaving:
-            entry = await desk.write_status(key, entry, planned.status.to_dict())
-        if leaving:
-            pass  # its reservation is on record, as it was, until the object is gone
-        elif planned.status.reservation is not None:
-            self._ledgers.hold(key, planned.status.reservation.testbed, planned.holding)
+            entry = await self._record(key, entry, planned.status)
+            if planned.status.reservation is not None:
+                self._ledgers.hold(key, planned.status.reservation.testbed, planned.holding)
+            else:
+                self._ledgers.release(key)
             self._ledgers.recount(key, world.nodes)
-        elif isinstance(decision, Waiting):
-            self._ledgers.recount(key, world.nodes)
-        else:
-            self._ledgers.hold_orphans(key, world.nodes)
         for notice in planned.notices:
             desk.recorder.record(key, entry.meta.uid, notice.reason, notice.message, warning=notice.warning)
         try:
@@ -104,9 +101,18 @@ class DeploymentReconciler:
             raise
         desk.problems.pop(key, None)
         if leaving:
-            # only now is its reservation off the record
             self._ledgers.hold_orphans(key, desk.store.nodes_of(key))
         return planned.look_again.total_seconds()
+
+    async def _record(self, key: Key, entry: Entry, status: DeploymentStatus) -> Entry:
+        """Write the status down: then its reservation is on record, and no larger one."""
+        desk = self._desk
+        written = await desk.write_status(key, entry, status.to_dict())
+        if written is entry and self._ledgers.would_lose(key, status.reservation):
+            await desk.read(key)  # what it was granted may be on record, and only the answer was lost
+            if desk.store.get(key) is not entry:
+                raise Conflict(409, "Conflict", f"{key} has more on record than was known")
+        return written
 
     async def _gather(self, key: Key, deployment: Deployment) -> DeploymentWorld:
         desk = self._desk

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from controller.model.deployment import Reservation
 from controller.model.kinds import DEPLOYMENT, NODE, TESTBED, Key
 from controller.model.node import Node
 from controller.model.testbed import Capacity, Testbed
@@ -61,8 +62,6 @@ class Ledgers:
         name = testbed.meta.name
         if self._wanted.get(key, name) != name:
             self.withdraw(key)
-        if self._reserved.get(key, name) != name:
-            self._unreserve(key)
         ledger = self.of(name)
         ledger.capacity = testbed.capacity
         decision = ledger.request(key, order, need)
@@ -92,11 +91,24 @@ class Ledgers:
         self._reserve(key, testbed)
         self._set(key, testbed, holding)
 
-    def recount(self, key: Key, nodes: Sequence[Node]) -> None:
-        """Count what the nodes of a deployment stand on where it has no reservation.
+    def would_lose(self, key: Key, reservation: Reservation | None) -> bool:
+        """Whether a deployment holds by its reservation, or was granted, more than this."""
+        name = self._reserved.get(key)
+        if name is None:
+            return False
+        if reservation is None or reservation.testbed != name:
+            return True
+        held = self.of(name).holding(key)
+        return not set(held.machines) <= set(reservation.machines) or held.memory > reservation.memory
 
-        What it was granted and has not on record yet is not touched: that may be on record all the same.
-        """
+    def release(self, key: Key) -> None:
+        """A deployment has no reservation on record; what it had stays held until `recount`."""
+        name = self._reserved.pop(key, None)
+        if name is not None:
+            self._stood[key] = self._stood.get(key, frozenset()) | {name}
+
+    def recount(self, key: Key, nodes: Sequence[Node]) -> None:
+        """Count what the nodes of a deployment stand on where it has no reservation."""
         standing: dict[str, list[Node]] = {}
         for node in nodes:
             if node.spec.testbed != self._reserved.get(key):
@@ -107,22 +119,16 @@ class Ledgers:
             self._stood[key] = frozenset(standing)
 
     def hold_orphans(self, key: Key, nodes: Sequence[Node]) -> None:
-        """A deployment has no reservation and waits for none, or is gone: it holds what its nodes stand on."""
+        """A deployment is gone: it holds what its nodes stand on."""
         self.withdraw(key)
-        self._unreserve(key)
+        self.release(key)
         self.recount(key, nodes)
 
     def _reserve(self, key: Key, testbed: str) -> None:
         if self._reserved.get(key, testbed) != testbed:
-            self._unreserve(key)
+            self.release(key)
         self._reserved[key] = testbed
         self._stood[key] = self._stood.get(key, frozenset()) - {testbed}
-
-    def _unreserve(self, key: Key) -> None:
-        """What it held stays held until it is counted what stands there."""
-        name = self._reserved.pop(key, None)
-        if name is not None:
-            self._stood[key] = self._stood.get(key, frozenset()) | {name}
 
     def _set(self, key: Key, testbed: str, holding: Holding) -> None:
         ledger = self.of(testbed)

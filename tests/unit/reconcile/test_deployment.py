@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import AsyncMock
 
 import pytest
 
 from controller.kube.api import Conflict, Unreachable
-from controller.model.kinds import DEPLOYMENT, NODE, RESERVATION_FINALIZER, Key
+from controller.model.kinds import DEPLOYMENT, NODE, RESERVATION_FINALIZER, Key, Kind
 from controller.model.node import NodeSpec
 from controller.observe.metrics import Metrics
 from controller.plan import deployment as plan
@@ -57,22 +58,40 @@ async def test_a_deployment_asks_whether_it_is_being_deleted_before_it_takes_awa
         await reconciler._act(WEB, world, planned)
 
 
-class Unreached:
-    """An API server that takes no writes."""
+class Server:
+    """An API server that may be out of reach of writes."""
 
-    async def patch(self, *args: Any, **rest: Any) -> None:
-        raise Unreachable("the connection was cut")
+    def __init__(self) -> None:
+        self.objects: dict[str, dict[str, Any]] = {}
+        self.cut = True
+
+    async def patch(
+        self, kind: Kind, namespace: str, name: str, patch: dict[str, Any], *, subresource: str
+    ) -> dict[str, Any]:
+        if self.cut:
+            raise Unreachable("the connection was cut")
+        return self.change(name, patch["status"])
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> dict[str, Any]:
+        return self.objects[name]
+
+    def change(self, name: str, status: dict[str, Any]) -> dict[str, Any]:
+        old = self.objects[name]
+        meta = old["metadata"] | {"resourceVersion": str(int(old["metadata"]["resourceVersion"]) + 1)}
+        self.objects[name] = old | {"metadata": meta, "status": old["status"] | status}
+        return self.objects[name]
 
 
 class Room:
-    """A reconciler and its ledgers, on a store that a test fills, while the API server cannot be reached."""
+    """A reconciler and its ledgers, on a store that a test fills."""
 
     def __init__(self) -> None:
         self.store = Store()
+        self.api = Server()
         self.desk = Desk(
-            api=cast("Any", Unreached()),
+            api=cast("Any", self.api),
             feed=Feed(self.store),
-            recorder=cast("Any", None),
+            recorder=cast("Any", SimpleNamespace(record=lambda *fact, warning: None)),
             metrics=Metrics(),
             clock=lambda: make.NOW,
             installation="inst",
@@ -83,8 +102,9 @@ class Room:
         ledgers = Ledgers(self.store, self.desk.wake)
         backends = SimpleNamespace(shares_network=lambda flavour: False, served_by={})
         sandbox = SimpleNamespace(seen=lambda key: None, tell=lambda key, nodes: None)
+        key_pairs = SimpleNamespace(keep=AsyncMock())
         made = DeploymentReconciler(
-            self.desk, cast("Any", backends), ledgers, cast("Any", None), cast("Any", sandbox)
+            self.desk, cast("Any", backends), ledgers, cast("Any", key_pairs), cast("Any", sandbox)
         )
         return made, ledgers
 
@@ -95,7 +115,8 @@ class Room:
         reservation = {"testbed": "local", "machines": machines, "memoryBytes": 2**29}
         status = {"reservation": reservation} if machines else {}
         spec = {"compositionRef": {"name": "web"}, "flavour": "simulated", **more}
-        self.store.put(DEPLOYMENT, {"metadata": meta, "spec": spec, "status": status})
+        self.api.objects[name] = {"metadata": meta, "spec": spec, "status": status}
+        self.store.put(DEPLOYMENT, self.api.objects[name])
         return Key(DEPLOYMENT, "lab", name)
 
     def put_orphan(self, name: str, host: str, machine: str) -> None:
@@ -128,3 +149,31 @@ async def test_who_waited_for_more_and_cannot_have_it_now_holds_up_nobody(now: d
         await reconciler.reconcile(web)
     assert ledgers.of("local").waiting == (other,)
     assert ledgers.of("local").holding(web).machines == ("local-1",)
+
+
+async def granted_without_an_answer() -> tuple[Room, DeploymentReconciler, Ledgers, Key]:
+    """A deployment that says that it has no testbed, and was granted a machine since: that is on record, or not."""
+    room = Room()
+    web = room.put_deployment("web", machines=[])
+    reconciler, ledgers = room.reconciler()
+    room.api.cut = False
+    await reconciler.reconcile(web)
+    ledgers.hold(web, "local", Holding(("local-1",), 2**28))
+    return room, reconciler, ledgers, web
+
+
+async def test_what_was_granted_is_kept_where_it_is_on_record_and_only_the_answer_was_lost():
+    room, reconciler, ledgers, web = await granted_without_an_answer()
+    reservation = {"testbed": "local", "machines": ["local-1"], "memoryBytes": 2**28}
+    room.api.change("web", {"reservation": reservation})
+    with pytest.raises(Conflict, match="more on record"):
+        await reconciler.reconcile(web)
+    assert ledgers.of("local").holding(web).machines == ("local-1",)
+    await reconciler.reconcile(web)  # what is on record is known by now
+    assert ledgers.of("local").holding(web).machines == ("local-1",)
+
+
+async def test_what_was_granted_is_given_back_where_it_is_not_on_record():
+    _, reconciler, ledgers, web = await granted_without_an_answer()
+    await reconciler.reconcile(web)
+    assert ledgers.of("local").nodes == 0
