@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 WORKERS ?= 2
 PARTS := nix-bin qemu-system-x86 vde2 busybox-static iproute2 openssh-client git
 
-.PHONY: help parts demo test soak bench lint format types layers docs chart wheel clean install
+.PHONY: help parts engine demo test soak bench lint format types layers docs chart wheel clean install
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -19,17 +19,20 @@ install: ## what the other targets need
 parts: install # real Nix, QEMU and what goes with them; where they cannot be had, the tests that need them are skipped by name
 	@.ci/install $(PARTS) || echo "going on without some of: $(PARTS)" >&2
 
+engine: parts # the same for containers: an engine for the tests' own dockerd, and docker compose
+	@.ci/engine || echo "going on without a Docker engine, or without docker compose" >&2
+
 demo: parts ## a local control plane, the operator and a deployment, to look at
 	@examples/demo
 
-test: parts ## all tests but the benchmarks and the soak, two files at a time (WORKERS=0: one after the other)
+test: engine ## all tests but the benchmarks and the soak, two files at a time (WORKERS=0: one after the other)
 	pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0 $(PYTEST_ARGS)
 
 soak: parts ## SEEDS scenarios in virtual time; MACHINES deployments on real machines under random faults
 	python -m tests.scenarios.soak --seeds $(SEEDS)
 	@[ $(MACHINES) = 0 ] || NXC_SOAK_MACHINES=$(MACHINES) pytest -n 0 -q tests/system/vm/test_soak.py
 
-bench: parts ## time, memory and API requests, of machines beside a shell script, measured in one run
+bench: engine ## time, memory and API requests, of machines beside a shell script, measured in one run
 	python -m tests.bench
 
 lint: install ## style

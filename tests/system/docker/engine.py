@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -11,6 +12,9 @@ import tarfile
 import tempfile
 import time
 from pathlib import Path
+
+from controller.model.errors import TestbedError
+from controller.testbeds import compose
 
 START_SECONDS = 60.0
 
@@ -26,6 +30,7 @@ class PrivateEngine:
         self.directory = directory
         self.socket = directory / "docker.sock"
         self._process: subprocess.Popen[bytes] | None = None
+        self._compose: compose.Compose | None = None
 
     @property
     def endpoint(self) -> str:
@@ -40,14 +45,15 @@ class PrivateEngine:
         program = shutil.which("dockerd", path="/usr/sbin:/usr/bin:/usr/local/bin:/sbin")
         if program is None:
             raise NoEngine("dockerd is not installed (Debian: docker.io)")
-        if not self._has_compose():
-            raise NoEngine(
-                "no docker-compose on the PATH, or one older than 2 (.ci/unpack.py docker-compose)"
-            )
-        for left in (
-            "pid",
-            "exec/containerd/containerd.pid",
-        ):  # of one that was killed, and maybe not waited for
+        if shutil.which("docker") is None:
+            raise NoEngine("Docker's client is not installed (Debian: docker.io, from 13 on docker-cli)")
+        if self._compose is None:
+            try:
+                self._compose = asyncio.run(compose.find(self.endpoint))
+            except TestbedError as error:
+                raise NoEngine(f"{error.message} (.ci/engine)") from None
+        # of one that was killed, and maybe not waited for
+        for left in ("pid", "exec/containerd/containerd.pid"):
             (self.directory / left).unlink(missing_ok=True)
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -101,12 +107,6 @@ class PrivateEngine:
                         f"containers do not run here: docker {step[0]}: {done.stderr.strip()[-300:]}"
                     )
 
-    def _has_compose(self) -> bool:
-        if shutil.which("docker-compose") is None:
-            return False
-        said = subprocess.run(["docker-compose", "version", "--short"], capture_output=True, text=True)
-        return said.returncode == 0 and int(said.stdout.strip().removeprefix("v").partition(".")[0]) >= 2
-
     def answers(self) -> bool:
         return self.socket.exists() and self.docker("version", check=False).returncode == 0
 
@@ -144,8 +144,9 @@ class PrivateEngine:
 
     def compose(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Docker compose, as somebody would use it by hand."""
+        assert self._compose is not None, "the engine was never started"
         return subprocess.run(
-            ["docker-compose", *arguments],
+            [self._compose.program, *arguments],
             capture_output=True,
             text=True,
             timeout=60,
