@@ -41,6 +41,7 @@ from controller.model.record import Unreadable, read
 from controller.model.testbed import Testbed
 from controller.testbeds import compose, files
 from controller.testbeds.engine import Container, Engine, EngineError
+from controller.testbeds.wall import Wall
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ class DockerBackend:
         self._containers: dict[MachineKey, DockerContainer] = {}
         self._projects: dict[str, DockerProject] = {}
         self._orders = Orders()
+        self._wall = Wall()
         self._opening: asyncio.Task[House] | None = None
         self._census: Census | None = None
         self._compose: compose.Compose | None = None
@@ -104,6 +106,7 @@ class DockerBackend:
                     "EngineDiskFull", f"the disk of the engine ({root}) has {free >> 20} MiB left"
                 )
         await self._see_that_it_shares_our_store(house)
+        await self._keep_the_wall(*self._projects.values())  # others may have flushed the host's rules
         self._probed = self._context.clock()
 
     async def prepare(self, deployment: str) -> None:
@@ -125,7 +128,7 @@ class DockerBackend:
             with kept():
                 await asyncio.to_thread(project.save)
         async with project.guard:
-            await project.make_network()
+            await asyncio.gather(project.make_network(), self._keep_the_wall(project))
 
     async def dismantle(self, deployment: str) -> bool:
         """See `controller.flavours.api.Backend`."""
@@ -138,6 +141,7 @@ class DockerBackend:
         if project is None:
             project = self._project(house, Deck(deployment, "0.0.0.0/32"))
         await project.dismantle()
+        await self._wall.lift(project.bridges)
         self._projects.pop(deployment, None)
         await asyncio.to_thread(files.remove, project.home)
         files.remove_empty(self._runtime, self._runtime.parent)
@@ -381,6 +385,11 @@ class DockerBackend:
                 f"{error.said}",
             ) from None
         self._shares_store = True
+
+    async def _keep_the_wall(self, *projects: DockerProject) -> None:
+        """Between containers and the host's services; a testbed that is trusted has none."""
+        if not self._grants.trusted:
+            await self._wall.keep([bridge for project in projects for bridge in project.bridges])
 
     def _see_that_the_engine_answers(self) -> None:
         if self._census is not None and self._census.away is not None:

@@ -7,6 +7,7 @@ https://github.com/compose-spec/compose-spec/blob/main/spec.md
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ import yaml
 
 from controller.flavours.docker_wishes import Port, Source, Volume
 from controller.model.manifest import Privileges
+from controller.testbeds.engine import BRIDGE_NAME
 
 BASE_IMAGE = "nxc-empty:1"
 """An image with nothing in it: a role's programs are all in its store paths."""
@@ -114,6 +116,12 @@ class Project:
         """The network's name at the engine."""
         return self.name
 
+    @property
+    def bridges(self) -> dict[str, str]:
+        """The host's interface of each network: 15 bytes at most, and known before there is one."""
+        mark = hashlib.sha256(self.name.encode()).hexdigest()[:11]
+        return {network: f"nxc{network[0]}{mark}" for network in (NETWORK, EDGE)}
+
     def render(self, services: Mapping[str, Mapping[str, Any]]) -> str:
         """The whole file. `services`: what `Service.to_dict` gave, by host."""
         volumes = sorted(
@@ -129,12 +137,17 @@ class Project:
             NETWORK: {
                 "name": self.network,
                 "internal": True,
+                "driver_opts": {BRIDGE_NAME: self.bridges[NETWORK]},
                 "ipam": {"config": [{"subnet": self.subnet}]},
                 "labels": dict(self.labels),
             }
         }
         if edge:
-            networks[EDGE] = {"name": f"{self.name}-edge", "labels": dict(self.labels)}
+            networks[EDGE] = {
+                "name": f"{self.name}-edge",
+                "driver_opts": {BRIDGE_NAME: self.bridges[EDGE]},
+                "labels": dict(self.labels),
+            }
         document = {
             "name": self.name,
             "services": {host: dict(service) for host, service in sorted(services.items())},

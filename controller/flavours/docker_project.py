@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.flavours import docker_blame
-from controller.flavours.docker_file import BASE_IMAGE, LABEL, Project
+from controller.flavours.docker_file import BASE_IMAGE, LABEL, NETWORK, Project
 from controller.model.errors import NxcError, TestbedError
 from controller.testbeds import files
 from controller.testbeds.compose import Compose
@@ -122,6 +122,11 @@ class DockerProject:
         """Its name at the engine: of the project and of its network."""
         return self._project.name
 
+    @property
+    def bridges(self) -> tuple[str, ...]:
+        """The host's interfaces of its networks, whether they are there or not."""
+        return tuple(self._project.bridges.values())
+
     def save(self) -> None:
         """Put the deck on record. Blocks, briefly."""
         files.write_record(self.home, self.deck.to_dict())
@@ -168,10 +173,11 @@ class DockerProject:
         labels = {
             **self._project.labels,
             "com.docker.compose.project": self.name,
-            "com.docker.compose.network": "nodes",
+            "com.docker.compose.network": NETWORK,
         }
         try:
-            await self._engine.create_network(self.name, self.deck.subnet, labels)
+            bridge = self._project.bridges[NETWORK]
+            await self._engine.create_network(self.name, self.deck.subnet, bridge, labels)
         except EngineError as error:
             if "already exists" not in error.said:
                 raise docker_blame.refusal(error.said) from None

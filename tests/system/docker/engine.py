@@ -15,6 +15,7 @@ from pathlib import Path
 
 from controller.model.errors import TestbedError
 from controller.testbeds import compose
+from controller.testbeds.wall import Wall
 
 START_SECONDS = 60.0
 
@@ -43,15 +44,13 @@ class PrivateEngine:
     def start(self) -> PrivateEngine:
         """Start it and wait until it answers. Raises `NoEngine` where it ends instead."""
         program = shutil.which("dockerd", path="/usr/sbin:/usr/bin:/usr/local/bin:/sbin")
-        if program is None:
-            raise NoEngine("dockerd is not installed (Debian: docker.io)")
-        if shutil.which("docker") is None:
-            raise NoEngine("Docker's client is not installed (Debian: docker.io, from 13 on docker-cli)")
+        if program is None or shutil.which("docker") is None:
+            raise NoEngine("Docker is not installed (Debian: docker.io, from 13 on docker-cli as well)")
         if self._compose is None:
             try:
-                self._compose = asyncio.run(compose.find(self.endpoint))
+                self._compose = asyncio.run(self._found_compose())
             except TestbedError as error:
-                raise NoEngine(f"{error.message} (.ci/engine)") from None
+                raise NoEngine(error.message) from None
         # of one that was killed, and maybe not waited for
         for left in ("pid", "exec/containerd/containerd.pid"):
             (self.directory / left).unlink(missing_ok=True)
@@ -106,6 +105,11 @@ class PrivateEngine:
                     raise NoEngine(
                         f"containers do not run here: docker {step[0]}: {done.stderr.strip()[-300:]}"
                     )
+
+    async def _found_compose(self) -> compose.Compose:
+        """With the rest of what an operator needs to use an engine."""
+        await Wall().keep([])
+        return await compose.find(self.endpoint)
 
     def answers(self) -> bool:
         return self.socket.exists() and self.docker("version", check=False).returncode == 0

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
+from controller.flavours.docker_file import Project
 from controller.kube.client import Client
 from controller.model.kinds import COMPOSITION, DEPLOYMENT, TESTBED, Kind
+from controller.testbeds.wall import IPV6
 from tests.loop.stage import Object, apply
 from tests.system.docker.engine import PrivateEngine
 from tests.system.vm.stage import VmStage
@@ -85,6 +88,15 @@ class DockerStage(VmStage):
         said = [self.engine.docker(kind, "ls", *more, *label).stdout for kind, more in _KINDS]
         return [line for text in said for line in text.splitlines()]
 
+    def rules(self) -> list[str]:
+        """Rules of the host's firewall for deployments of this namespace."""
+        bridges = [name for uid in self._made for name in Project(f"nxc-{uid}", "", {}).bridges.values()]
+        said = [
+            subprocess.run([program, "-w", "-S", "INPUT"], capture_output=True, text=True, check=True).stdout
+            for program in ("iptables", *(["ip6tables"] if IPV6.exists() else []))
+        ]
+        return [line for text in said for line in text.splitlines() if any(b in line for b in bridges)]
+
     def networks(self) -> set[str]:
         made = self.state / "deployments"
         return {path.name for path in made.iterdir()} & self._made if made.is_dir() else set()
@@ -94,6 +106,7 @@ class DockerStage(VmStage):
         await super().end()
         if self.engine.running:
             assert not self.left(), f"left at the engine: {self.left()}"
+        assert not (left := self.rules()), f"left of the firewall: {left}"
 
 
 _KINDS = (("container", ("--all",)), ("network", ()), ("volume", ()))

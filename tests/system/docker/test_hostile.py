@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
+import socket
+from functools import partial
 from typing import Any
 
 import pytest
 
+from controller.flavours.docker_project import PREFIX
 from controller.model.kinds import NODE
 from tests.system.docker.conftest import Site
 from tests.system.docker.stage import SECONDS, DockerStage
@@ -70,3 +74,34 @@ async def test_what_the_testbed_grants_is_had(site: Site, stage: DockerStage) ->
     await stage.ssh("echo word > /srv/shared/file; echo kept > /srv/data/file")
     assert await stage.ssh("cat /srv/shared/file", "client") == "word\n"
     assert "Read-only" in await stage.ssh("touch /srv/shared/x 2>&1", "client")
+
+
+async def test_containers_reach_no_service_of_their_host(site: Site, stage: DockerStage) -> None:
+    """Neither at the network's first address, nor at that of the network of published ports."""
+
+    def publish(manifest: dict[str, Any]) -> None:
+        manifest["dockerPorts"] = {"server": ["22"]}
+
+    await stage.plain(image=site.images.change("published", publish), clients=1)
+    await stage.up(2)
+    inside = (await stage.node())["status"]["address"].rpartition(":")[0]
+    nodes = str(ipaddress.ip_interface(f"{inside}/{PREFIX}").network[1])
+    edge = (await stage.ssh("ip route show default")).split()[2]
+    for host, address in (("client", nodes), ("server", edge)):
+        with socket.create_server((address, 0)) as service:
+            service.setblocking(False)
+            port = service.getsockname()[1]
+            with socket.create_connection((address, port), 10):
+                await stage.until("the host itself reaches it", partial(_accepted, service))
+            await stage.ssh(f"timeout 3 nc -w 1 {address} {port} </dev/null", host)
+            assert not await _accepted(service), f"{host} reached the host at {address}"
+
+
+async def _accepted(service: socket.socket) -> bool:
+    """Whether somebody has connected."""
+    try:
+        connection, _ = service.accept()
+    except BlockingIOError:
+        return False
+    connection.close()
+    return True

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from controller.flavours.docker_file import Project, Service
 from controller.flavours.docker_wishes import Port, Source, Volume
 from controller.model.manifest import Privileges
+from controller.testbeds.engine import BRIDGE_NAME
 
 PROJECT = Project("nxc-1", "10.208.4.0/22", {"nxc.dev/deployment": "1"})
 WORD = st.text(st.characters(blacklist_categories=["Cs", "Cc"], blacklist_characters="\ufeff"), max_size=40)
@@ -58,6 +59,15 @@ def test_published_ports_have_a_network_of_their_own() -> None:
     ]
     assert document["networks"]["edge"]["name"] == "nxc-1-edge"
     assert "edge" in document["services"]["server"]["networks"]
+
+
+def test_each_network_names_its_interface_on_the_host_so_that_the_wall_stands_before_it() -> None:
+    document = render(service(ports=(Port("127.0.0.1", 8080, 80),)))
+    names = [network["driver_opts"][BRIDGE_NAME] for network in document["networks"].values()]
+    assert names == list(PROJECT.bridges.values())
+    other = Project("nxc-2", PROJECT.subnet, PROJECT.labels)
+    assert len({*names, *other.bridges.values()}) == 4
+    assert all(len(name.encode()) <= 15 for name in names), "IFNAMSIZ"
 
 
 def test_volumes_are_named_after_their_deployment() -> None:
