@@ -37,29 +37,35 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """`sizes` has bytes by store path; `roles` the store paths that each role needs at run time."""
+    """`sizes` has bytes by store path; `roles` the store paths that each role needs at run time.
+
+    `added`: those that the flavour brings beside, to boot any role from (a kernel, an initial RAM disk).
+    """
 
     flavour: str
     sizes: Mapping[str, int]
     roles: Mapping[str, frozenset[str]]
     kernels: Mapping[str, Kernel] = field(default_factory=dict)
     kernel_parameters: tuple[str, ...] = ()
+    added: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, manifest: Manifest, sizes: Mapping[str, int]) -> Closure:
         """From a manifest, and the sizes of the store paths in its closure as Nix knows them."""
         roles = {name: frozenset(role.closure or manifest.closure) for name, role in manifest.roles.items()}
         named = frozenset().union(*roles.values())
+        added = frozenset("/".join(file.split("/")[:4]) for file in manifest.files()) - named
         kernels = {
             name: Kernel(role.kernel_version or manifest.kernel_version, role.kernel or manifest.kernel)
             for name, role in manifest.roles.items()
         }
         return cls(
             manifest.flavour,
-            {path: sizes.get(path, 0) for path in sorted(named)},
+            {path: sizes.get(path, 0) for path in sorted(named | added)},
             roles,
             kernels,
             manifest.kernel_parameters,
+            added,
         )
 
     def packed(self) -> bytes:
@@ -73,6 +79,7 @@ class Closure:
             "roles": {
                 name: sorted(number[path] for path in role) for name, role in sorted(self.roles.items())
             },
+            "added": sorted(number[path] for path in self.added),
             "kernels": {name: [kernel.version, kernel.path] for name, kernel in sorted(self.kernels.items())},
             "kernelParameters": list(self.kernel_parameters),
         }
@@ -98,6 +105,7 @@ class Closure:
                     for name, (version, path) in document["kernels"].items()
                 },
                 tuple(str(parameter) for parameter in document["kernelParameters"]),
+                frozenset(paths[at] for at in document.get("added", ())),
             )
         except (zlib.error, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise UserError("BadClosure", f"{KEY} is not what the controller wrote: {error}") from None

@@ -62,11 +62,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Everything that `kubectl nxc diff` shows. `roles`: those that both have."""
+    """Everything that `kubectl nxc diff` shows. `roles`: those that both have; `added`: what the flavours bring."""
 
     names: tuple[str, str]
     roles: Mapping[str, Split]
     whole: Split
+    added: Split
     only_roles: tuple[tuple[str, ...], tuple[str, ...]]
     kernels: Mapping[str, tuple[Kernel, Kernel]]
     parameters: tuple[tuple[str, ...], tuple[str, ...]]
@@ -77,8 +78,9 @@ class Difference:
     def packages(self) -> list[Row]:
         """The packages that differ, largest first."""
         found: dict[str, tuple[dict[str, int], dict[str, int]]] = {}
-        for side, paths in enumerate((self.whole.first, self.whole.second)):
-            for path, size in paths.sizes.items():
+        both = (self.whole.first, self.added.first), (self.whole.second, self.added.second)
+        for side, parts in enumerate(both):
+            for path, size in (item for paths in parts for item in paths.sizes.items()):
                 name, version = package(path)
                 versions = found.setdefault(name, ({}, {}))[side]
                 versions[version] = versions.get(version, 0) + size
@@ -103,7 +105,8 @@ def compare(first: Side, second: Side) -> Difference:
     return Difference(
         (first.name, second.name),
         {role: _split(a, a.roles[role], b, b.roles[role]) for role in both},
-        _split(a, a.sizes, b, b.sizes),
+        _split(a, a.sizes.keys() - a.added, b, b.sizes.keys() - b.added),
+        _split(a, a.added, b, b.added),
         (tuple(sorted(a.roles.keys() - b.roles.keys())), tuple(sorted(b.roles.keys() - a.roles.keys()))),
         {role: (a.kernels.get(role, Kernel()), b.kernels.get(role, Kernel())) for role in both},
         _apart((*a.kernel_parameters, *first.parameters), (*b.kernel_parameters, *second.parameters)),
@@ -143,6 +146,7 @@ def to_dict(difference: Difference) -> dict[str, Any]:
         "second": second,
         "roles": {role: _to_dict(split) for role, split in difference.roles.items()},
         "whole": _to_dict(difference.whole),
+        "added": _to_dict(difference.added),
         "onlyRoles": {"first": list(difference.only_roles[0]), "second": list(difference.only_roles[1])},
         "kernels": {
             role: {
@@ -195,7 +199,13 @@ def _apart(first: Sequence[str], second: Sequence[str]) -> tuple[tuple[str, ...]
 
 
 def _rows(difference: Difference) -> Iterable[tuple[str, ...]]:
-    for role, split in (*difference.roles.items(), ("all roles", difference.whole)):
+    added = difference.added
+    brings = (
+        [("the flavour", added)]
+        if any(part.sizes for part in (added.first, added.common, added.second))
+        else []
+    )
+    for role, split in (*difference.roles.items(), ("all roles", difference.whole), *brings):
         yield (role, *(_paths(paths) for paths in (split.first, split.common, split.second)))
 
 

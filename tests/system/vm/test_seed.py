@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import secrets
 import shutil
@@ -147,6 +148,35 @@ async def test_the_web_server_answers_its_client_by_name_once_it_is_ready(stage:
     await stage.ready(seconds=60)
     assert "somebody" in await stage.ssh("cat /root/.ssh/authorized_keys /etc/ssh/authorized_keys.d/root")
     assert [await stage.pid(host) for host in ("server", "client")] == before
+
+
+async def test_the_web_server_of_two_flavours_differs_in_what_a_flavour_adds_alone(
+    real_site: Site, stage: VmStage
+) -> None:
+    """The paper's Figure 6: same store paths; the kernel and what boots it are the flavour's."""
+    spec = example("webserver/composition.yaml")["spec"] | {"flavours": ["vm-ramdisk", "docker"]}
+    await build(stage, spec, "webserver")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "controller.plugin.cli", "diff", "--composition", "webserver"),
+        *("vm-ramdisk", "docker", "--output", "json"),
+        *("--kubeconfig", str(real_site.kubeconfig), "--namespace", stage.namespace),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, errors = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, errors.decode()
+    found = json.loads(output)
+    for role, program in (("server", "nginx"), ("client", "curl")):
+        split = found["roles"][role]
+        assert not split["first"]["paths"], role
+        assert not split["second"]["paths"], role
+        assert any(f"-{program}-" in path for path in split["common"]["paths"]), role
+    added = found["added"]
+    assert "linux" in {package["name"] for package in found["packages"]}
+    assert added["first"]["bytes"] > 1 << 20
+    assert not added["common"]["paths"]
+    assert not added["second"]["paths"]
+    assert found["kernels"]["server"]["second"]["version"] == ""
 
 
 async def test_a_role_that_chooses_another_kernel_runs_on_it(stage: VmStage) -> None:

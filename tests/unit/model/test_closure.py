@@ -34,9 +34,10 @@ MANIFEST = Manifest(
 SIZES = {CURL: 1000, NGINX: 2000, LINUX: 9000}
 
 
-def test_it_has_what_the_roles_need_and_the_kernel_that_each_boots():
+def test_it_has_what_the_roles_need_and_what_the_flavour_boots_them_from():
     closure = Closure.of(MANIFEST, SIZES)
-    assert closure.sizes == {CURL: 1000, NGINX: 2000}
+    assert closure.sizes == {CURL: 1000, NGINX: 2000, LINUX: 9000}
+    assert closure.added == {LINUX}
     assert closure.roles == {"client": {CURL}, "server": {CURL, NGINX}}
     assert closure.kernels == {
         "client": Kernel("6.1", f"{LINUX}/bzImage"),
@@ -48,6 +49,11 @@ def test_it_survives_a_config_map():
     closure = Closure.of(MANIFEST, SIZES)
     assert Closure.read({"binaryData": {KEY: base64.b64encode(closure.packed()).decode()}}) == closure
     assert closure.packed() == Closure.of(MANIFEST, dict(reversed(SIZES.items()))).packed()
+
+
+def test_one_of_an_earlier_release_is_read():
+    document = {"flavour": "x", "paths": [], "roles": {}, "kernels": {}, "kernelParameters": []}
+    assert Closure.unpacked(zlib.compress(json.dumps(document).encode())).added == frozenset()
 
 
 def test_twenty_thousand_paths_fit_into_a_config_map():

@@ -12,14 +12,16 @@ def path(name: str, letter: str = "a") -> str:
 
 CURL, NGINX, LINUX = path("curl-8.5.0"), path("nginx-1.24.0", "b"), path("linux-modules-6.1.0", "c")
 NEWER, SYSTEM_VM, SYSTEM_BOX = path("curl-8.6.0", "d"), path("system-server", "e"), path("system-server", "f")
+INITRD = path("initrd", "g")
 VM = Side(
     "vm-ramdisk",
     Closure(
         "vm-ramdisk",
-        {CURL: 2048, NGINX: 3 << 20, LINUX: 5 << 20, SYSTEM_VM: 100},
+        {CURL: 2048, NGINX: 3 << 20, LINUX: 5 << 20, SYSTEM_VM: 100, INITRD: 1 << 20},
         {"server": frozenset({NGINX, LINUX, SYSTEM_VM}), "client": frozenset({CURL}), "old": frozenset()},
         {"server": Kernel("6.1.0", "/k"), "client": Kernel("6.1.0", "/k")},
         ("console=ttyS0", "quiet"),
+        frozenset({INITRD}),
     ),
     ("mitigations=off",),
     {"server": frozenset({"nginx", "sshd", "dhcpcd"}), "client": frozenset({"sshd"})},
@@ -38,10 +40,11 @@ BOX = Side(
 
 
 TABLES = """\
-            ONLY vm-ramdisk    COMMON             ONLY docker
-client      1 paths, 2.0 KiB   nothing            1 paths, 4.0 KiB
-server      2 paths, 5.0 MiB   1 paths, 3.0 MiB   1 paths, 120 B
-all roles   3 paths, 5.0 MiB   1 paths, 3.0 MiB   2 paths, 4.1 KiB
+              ONLY vm-ramdisk    COMMON             ONLY docker
+client        1 paths, 2.0 KiB   nothing            1 paths, 4.0 KiB
+server        2 paths, 5.0 MiB   1 paths, 3.0 MiB   1 paths, 120 B
+all roles     3 paths, 5.0 MiB   1 paths, 3.0 MiB   2 paths, 4.1 KiB
+the flavour   1 paths, 1.0 MiB   nothing            nothing
 only vm-ramdisk has the roles: old
 
 KERNEL   vm-ramdisk   docker
@@ -51,6 +54,7 @@ kernel parameters only in vm-ramdisk: console=ttyS0 quiet mitigations=off
 
 PACKAGE         vm-ramdisk        docker
 linux-modules   6.1.0 (5.0 MiB)   -
+initrd          (1.0 MiB)         -
 curl            8.5.0 (2.0 KiB)   8.6.0 (4.0 KiB)
 system-server   (100 B)           (120 B)
 
