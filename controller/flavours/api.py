@@ -187,5 +187,9 @@ class Flavour(Protocol):
     def shares_network(self) -> bool:
         """Whether nodes of a deployment need `prepare` and `dismantle`."""
 
+    @property
+    def boots_kernel(self) -> bool:
+        """Whether nodes boot a kernel of their own: `spec.kernelParameters` is without effect where not."""
+
     def open(self, testbed: Testbed, context: Context) -> Backend:
         """A backend for this flavour on this testbed. Does no I/O."""

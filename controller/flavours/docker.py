@@ -476,6 +476,7 @@ class Docker:
     name = FLAVOUR
     testbed_kinds = frozenset({"docker"})
     shares_network = True
+    boots_kernel = False
 
     def __init__(self) -> None:
         self._open: dict[Path, DockerBackend] = {}

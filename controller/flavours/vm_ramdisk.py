@@ -233,6 +233,7 @@ class VmRamdisk:
     name = FLAVOUR
     testbed_kinds = frozenset({"local"})
     shares_network = True
+    boots_kernel = True
 
     def __init__(self) -> None:
         self._open: dict[Path, VmRamdiskBackend] = {}

@@ -38,7 +38,7 @@ class Image:
     `image` is the digest that a node boots; while `state` is not Ready, that of the last image there was,
     if any. `source` is the digest of what it was built from, by which a stale image is told from a current
     one. `evaluated` tells of a failure whether it came after the evaluation; like `blame` it is not in the
-    schema. `details` carries what the schema has beside (sizes, paths, seconds), unread by decisions.
+    schema. `details` carries what the schema has beside (sizes, paths, seconds), which decides nothing.
     """
 
     flavour: str
@@ -51,6 +51,11 @@ class Image:
     blame: Blame = Blame.USER
     evaluated: bool = False
     details: Mapping[str, Any] | None = None
+
+    @property
+    def limitations(self) -> tuple[str, ...]:
+        """What the composition says and the flavour cannot honour, a sentence each."""
+        return tuple((self.details or {}).get("limitations") or ())
 
     def to_dict(self) -> dict[str, Any]:
         """As `status.images[]` has it."""

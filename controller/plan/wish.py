@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from controller.model.composition import Composition, ImageState
+from controller.model.composition import Composition, Image, ImageState
 from controller.model.conditions import Condition, false, true
 from controller.model.deployment import Deployment, Role, UpdatePolicy
 from controller.model.errors import Blame, NxcError
@@ -30,6 +30,7 @@ class DeploymentWorld:
     testbed: Testbed | Refusal
     nodes: Sequence[Node]
     shares_network: bool = False
+    boots_kernel: bool = True
     problem: NxcError | None = None
     trial: Seen | None = None
 
@@ -125,12 +126,21 @@ def _image(world: DeploymentWorld) -> tuple[str, Condition]:
         waiting = f"Composition {name!r} is yet to be looked at for flavour {deployment.flavour!r}"
         return running, false("ImageReady", "Waiting", waiting)
     if image.state is ImageState.READY:
-        return image.image, true("ImageReady", "Built", f"Composition {name!r} is built for {image.flavour}")
+        built = f"Composition {name!r} is built for {image.flavour}"
+        return image.image, true("ImageReady", "Built", "; ".join((built, *_dishonoured(world, image))))
     if image.state is ImageState.FAILED:
         return running, false("ImageReady", image.reason or "BuildFailed", image.message)
     progress = f" ({image.progress})" if image.progress else ""
     state = f"Composition {name!r}: {image.state.value}{progress}"
     return running, false("ImageReady", image.state.value, state)
+
+
+def _dishonoured(world: DeploymentWorld, image: Image) -> tuple[str, ...]:
+    """What composition and deployment say and the flavour cannot do: told before anything is deployed."""
+    found = image.limitations
+    if world.deployment.kernel_parameters and not world.boots_kernel:
+        found = (*found, "spec.kernelParameters: its nodes run on the kernel of their host")
+    return (f"{image.flavour} cannot honour {'; '.join(found)}",) if found else ()
 
 
 def _hopeless_image(composition: Composition | None, deployment: Deployment) -> Refusal | None:

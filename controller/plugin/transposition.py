@@ -67,7 +67,7 @@ async def flavour_side(access: Access, of: Composition, flavour: str) -> Side:
 def limitations(of: Composition, flavour: str) -> tuple[str, ...]:
     """What the composition says and the flavour cannot honour, as far as that is known."""
     image = of.image_for(flavour)
-    return tuple((image.details or {}).get("limitations") or ()) if image is not None else ()
+    return image.limitations if image is not None else ()
 
 
 async def deployment_side(access: Access, name: str, *, look: bool, user: str, say: Say, via: str) -> Side:

@@ -55,6 +55,10 @@ class Backends:
         """Whether nodes of a deployment share something that has to be made and taken away."""
         return flavour in self._flavours and self._flavours[flavour].shares_network
 
+    def boots_kernel(self, flavour: str) -> bool:
+        """Whether its nodes boot a kernel of their own, as far as that is known."""
+        return flavour not in self._flavours or self._flavours[flavour].boots_kernel
+
     def get(self, flavour: str, testbed: str) -> Backend | Refusal:
         """The backend of a flavour on a testbed, or why there is none."""
         known = self._open.get((flavour, testbed))

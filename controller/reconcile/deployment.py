@@ -122,6 +122,7 @@ class DeploymentReconciler:
             testbed=await self._testbed(deployment),
             nodes=desk.store.nodes_of(key),
             shares_network=self._backends.shares_network(deployment.flavour),
+            boots_kernel=self._backends.boots_kernel(deployment.flavour),
             problem=desk.problems.get(key),
             trial=self._sandbox.seen(key),
         )

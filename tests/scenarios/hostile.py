@@ -38,6 +38,7 @@ class HostileFlavour:
         self.name = inner.name
         self.testbed_kinds = inner.testbed_kinds
         self.shares_network = inner.shares_network
+        self.boots_kernel = inner.boots_kernel
 
     def open(self, testbed: Testbed, context: Context) -> Backend:
         wake = self._wake(context.wake)

@@ -151,6 +151,7 @@ class SimulatedFlavour:
         self.name = name
         self.testbed_kinds = KINDS
         self.shares_network = shares_network
+        self.boots_kernel = True
         self.pace = pace
         self._world = world or world_on_disk
 

@@ -274,6 +274,26 @@ def test_a_flavour_that_changes_waits_for_its_image_and_then_replaces_every_node
     assert condition(waiting, "UpToDate") == ("False", "Waiting")
 
 
+def test_what_the_flavour_cannot_honour_is_said_before_anything_is_deployed():
+    image = WEB.images["simulated"]
+    web = replace(
+        WEB, images={"simulated": replace(image, details={"limitations": ["role server: swapDevices"]})}
+    )
+    of = deployment(kernelParameters=["quiet"])
+    waiting = plan(of, Waiting(2, "1 ahead in the queue"), web=web, boots_kernel=False)
+    assert waiting.actions == ()
+    said = waiting.status.conditions["ImageReady"]
+    assert said is not None
+    assert said.holds
+    assert said.message.partition("; ")[2] == (
+        "simulated cannot honour role server: swapDevices; "
+        "spec.kernelParameters: its nodes run on the kernel of their host"
+    )
+    booted = plan(of, boots_kernel=True).status.conditions["ImageReady"]
+    assert booted is not None
+    assert "honour" not in booted.message
+
+
 def test_another_testbed_first_empties_the_old_one():
     of, nodes = settled()
     other = make_testbed(meta={"name": "lab"})
