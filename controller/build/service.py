@@ -37,6 +37,8 @@ OPEN_AGAIN = 30.0
 """Seconds until the engine is tried again where it could not be opened."""
 IMAGES = 64
 """Manifests that are kept in memory."""
+SEEN = 5.0
+"""Seconds for which an image that was there is taken to be there: to ask Nix is slow, and many nodes boot at once."""
 
 Offload = Callable[..., Awaitable[Any]]
 """Calls a blocking function elsewhere, as `asyncio.to_thread` does."""
@@ -67,6 +69,8 @@ class BuildService:
         self._trouble: NxcError | None = None
         self._opened = asyncio.Event()
         self._images: dict[str, BuiltImage] = {}
+        self._seen: dict[str, float] = {}
+        self._looking = asyncio.Lock()
         self._closed = False
         self._claim: Claim | None = None
         self._readers = Readers(
@@ -147,14 +151,24 @@ class BuildService:
             raise NxcError(
                 "BuilderNotReady", f"the store could not be opened within {OPEN_AGAIN:.0f} s"
             ) from None
+        async with self._looking:
+            return await self._look(digest)
+
+    async def _look(self, digest: str) -> BuiltImage | None:
+        time = asyncio.get_running_loop().time
+        if self._seen.get(digest, float("-inf")) > time() - SEEN:
+            return self._images[digest]
         for record in self._records.by_digest([digest]):
             if not await self._engine.valid(record.output):
                 continue
             if digest not in self._images:
                 _, manifest, sizes = await self._engine.manifest(record.output)
                 while len(self._images) >= IMAGES:
-                    del self._images[next(iter(self._images))]
+                    oldest = next(iter(self._images))
+                    self._seen.pop(oldest, None)
+                    del self._images[oldest]
                 self._images[digest] = BuiltImage(digest, manifest, self._engine.root(), sizes)
+            self._seen[digest] = time()
             return self._images[digest]
         return None
 

@@ -126,9 +126,13 @@ class DockerBackend:
             deck = Deck(deployment, choose_subnet(deployment, taken, routes))
             project = self._projects.setdefault(deployment, self._project(house, deck))
             with kept():
-                await asyncio.to_thread(project.save)
+                await project.save()
+        if project.prepared:
+            return  # each node of the deployment asks; whoever removed it meanwhile is found out with the next start
         async with project.guard:
-            await asyncio.gather(project.make_network(), self._keep_the_wall(project))
+            if not project.prepared:
+                await asyncio.gather(project.make_network(), self._keep_the_wall(project))
+                project.prepared = True
 
     async def dismantle(self, deployment: str) -> bool:
         """See `controller.flavours.api.Backend`."""
@@ -184,12 +188,12 @@ class DockerBackend:
         container = DockerContainer(house, record)
         with kept():
             await asyncio.to_thread(_make_folders, project.folders, record.folders)
-            await asyncio.to_thread(project.save)
+            await project.save()
             attempt = Attempt(order.key, token, told.canonical(), order.information)
             await put_on_record(house.attempts, attempt, container.home, record)
             await container.open_door()
         self._containers[order.key] = container
-        project.start(order.host)
+        project.start(order.host, (host.name for host in briefing.hosts if host.machine))
 
     async def inform(self, key: MachineKey, information: str) -> None:
         """See `controller.flavours.api.Backend`."""
@@ -346,9 +350,7 @@ class DockerBackend:
                     await item.end(f"{error.reason}: {error.message}", error.blame)
 
         async def starting(hosts: Sequence[str]) -> None:
-            for item in of_it():
-                if item.record.host in hosts:
-                    await item.starting()
+            await asyncio.gather(*(item.starting() for item in of_it() if item.record.host in hosts))
 
         return DockerProject(
             deck,
@@ -427,10 +429,16 @@ class DockerBackend:
             (item.labels.get(f"{LABEL}node"), item.labels.get(f"{LABEL}attempt")): item
             for item in self._census.found.values()
         }
-        for key, container in list(self._containers.items()):
-            await container.see(by_key.get((key.node, str(key.attempt))), while_away=while_away)
+        await asyncio.gather(
+            *(
+                container.see(by_key.get((key.node, str(key.attempt))), while_away=while_away)
+                for key, container in self._containers.items()
+            )
+        )
         if while_away:
             self._shares_store, self._probed = False, datetime.min.replace(tzinfo=UTC)
+            for project in self._projects.values():
+                project.prepared = False
             self._wake_all()
 
     def _lost(self) -> None:

@@ -34,8 +34,8 @@ DECK_VERSION = 1
 """Of the format of a deployment's record."""
 FILE = "compose.yaml"
 AGAIN = (0.5, 1.0, 2.0, 5.0)
-GATHER, GATHER_MOST = 0.06, 0.6
-"""Seconds without a new order, and seconds in all, until docker compose is run for what was ordered."""
+GATHER, GATHER_MOST = 0.4, 3.0
+"""Seconds without a new order, and seconds in all, that orders of the deployment's other hosts are waited for."""
 ROUTES = Path("/proc/net/route")
 
 
@@ -53,7 +53,7 @@ class Deck:
             "version": DECK_VERSION,
             "deployment": self.deployment,
             "subnet": self.subnet,
-            "numbers": self.numbers,
+            "numbers": dict(self.numbers),
         }
 
     @classmethod
@@ -108,7 +108,11 @@ class DockerProject:
         self._project = Project(
             f"nxc-{deck.deployment}", deck.subnet, {**labels, f"{LABEL}deployment": deck.deployment}
         )
+        self.prepared = False
+        """Whether its network was seen to be there, and nothing has happened since that makes that doubtful."""
         self._wanted: set[str] = set()
+        self._expected: frozenset[str] = frozenset()
+        self._saving, self._saved = asyncio.Lock(), dict[str, Any]()
         self._news = asyncio.Event()
         self._builder: asyncio.Task[None] | None = None
 
@@ -127,13 +131,18 @@ class DockerProject:
         """The host's interfaces of its networks, whether they are there or not."""
         return tuple(self._project.bridges.values())
 
-    def save(self) -> None:
-        """Put the deck on record. Blocks, briefly."""
-        files.write_record(self.home, self.deck.to_dict())
+    async def save(self) -> None:
+        """Put the deck on record, where it has changed. Raises `OSError`."""
+        async with self._saving:
+            deck = self.deck.to_dict()
+            if deck != self._saved:
+                await asyncio.to_thread(files.write_record, self.home, deck)
+                self._saved = deck
 
-    def start(self, host: str) -> None:
-        """Have a container started, soon."""
+    def start(self, host: str, expected: Iterable[str] = ()) -> None:
+        """Have a container started, soon. `expected`: the hosts of the deployment, which may be ordered as well."""
         self._wanted.add(host)
+        self._expected = frozenset(expected)
         self._news.set()
         if self._builder is None or self._builder.done():
             self._builder = asyncio.create_task(self._build())
@@ -236,13 +245,14 @@ class DockerProject:
                 failures = 0
 
     async def _gather(self) -> None:
-        """Orders of one deployment come within moments of each other."""
+        """Orders of one deployment come within moments of each other, and a run of docker compose is dear."""
+        self._news.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GATHER_MOST):
-                while self._news.is_set():
+                while self._expected - self._services().keys():
+                    async with asyncio.timeout(GATHER):
+                        await self._news.wait()
                     self._news.clear()
-                    await asyncio.sleep(GATHER)
-        self._news.clear()
 
     async def _round(self) -> bool:
         """Start what is wanted; whether something is left to be tried again."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from controller.build.claim import Claim
+from controller.build.service import SEEN
 from controller.model.composition import Image, ImageState
 from controller.model.errors import Blame
 from controller.model.kinds import Key
@@ -88,6 +89,31 @@ def test_a_build_that_hangs_ends_at_its_time_with_the_end_of_its_log(play: Play)
         assert "one\ntwo\n(whole log: " in image.message
         assert stage.loop.time() == pytest.approx(120, abs=2)
         assert stage.world.at_work.total() == 0
+
+    play(script)
+
+
+def test_many_nodes_that_boot_one_image_ask_nix_once_and_one_that_is_gone_is_soon_noticed(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+):
+    async def script(stage: Stage) -> None:
+        web = stage.apply("{ }")
+        await stage.until(READY, web)
+        digest = stage.image(web).image
+        asked: list[str] = []
+        valid = stage.engine.valid
+
+        async def counted(output: str) -> bool:
+            asked.append(output)
+            return await valid(output)
+
+        monkeypatch.setattr(stage.engine, "valid", counted)
+        found = await asyncio.gather(*(stage.service.image(digest) for _ in range(16)))
+        assert len({id(image) for image in found}) == 1
+        assert len(asked) == 1
+        stage.world.valid.clear()
+        await asyncio.sleep(SEEN)
+        assert await stage.service.image(digest) is None
 
     play(script)
 
