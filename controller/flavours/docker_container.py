@@ -133,9 +133,8 @@ class DockerContainer:
         self._seen = found or self._seen
         if found is not None and found.up:
             if stage is not Stage.RUNNING:
-                self._read_at = (
-                    asyncio.get_running_loop().time()
-                )  # most are healthy before anybody wants to read it
+                # most are healthy before anybody wants to read what they say
+                self._read_at = asyncio.get_running_loop().time()
                 await self._write(replace(self.record, stage=Stage.RUNNING))
                 self._wake()
             self.heard(wake=False)
