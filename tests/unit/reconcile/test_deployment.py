@@ -100,7 +100,9 @@ class Room:
 
     def reconciler(self) -> tuple[DeploymentReconciler, Ledgers]:
         ledgers = Ledgers(self.store, self.desk.wake)
-        backends = SimpleNamespace(shares_network=lambda flavour: False, served_by={})
+        backends = SimpleNamespace(
+            shares_network=lambda flavour: False, boots_kernel=lambda flavour: True, served_by={}
+        )
         sandbox = SimpleNamespace(seen=lambda key: None, tell=lambda key, nodes: None)
         key_pairs = SimpleNamespace(keep=AsyncMock())
         made = DeploymentReconciler(
