@@ -127,9 +127,10 @@ def judge(deployment: Deployment, seen: Seen | None, tested: Subject | None, now
         record = replace(record, ended=now, finding=seen.finding or record.finding)
     if tested is None:
         return Verdict(record, _condition(record), stop=stop)
+    if tested.script == "":
+        return Verdict(None, _NONE, stop=seen is not None)
     if record is None or record.digest != tested.digest or record.state is TrialState.STOPPED:
-        obsolete = known and tested.script == ""  # nothing will be on record, and nothing may be left behind
-        return _start(tested, 1, record, now, stop=stop or obsolete)
+        return _start(tested, 1, record, now, stop=stop)
     return _again(record, tested, now, known=known, stop=stop)
 
 
@@ -158,12 +159,6 @@ def _again(record: Trial, tested: Subject, now: datetime, *, known: bool, stop: 
 
 
 def _start(tested: Subject, run: int, record: Trial | None, now: datetime, *, stop: bool) -> Verdict:
-    if tested.script == "":
-        message = (
-            "the composition has no testScript (or one longer than 65536 characters): add one, "
-            "or set spec.test.run to Never"
-        )
-        return Verdict(None, false("Tested", "NoTestScript", message), stop=stop)
     if not tested.ready or tested.script is None:
         current = record is not None and record.digest == tested.digest
         return Verdict(record, _condition(record) if current else _WAITS, stop=stop)
@@ -189,6 +184,11 @@ def _same(seen: Seen | None, deployment: Deployment, record: Trial | None) -> bo
 # ---------------------------------------------------------------- in words
 
 _WAITS = unknown("Tested", "WaitingForReady", "the test script is run once the deployment is Ready")
+_NONE = false(
+    "Tested",
+    "NoTestScript",
+    "the composition has no testScript (or one longer than 65536 characters): add one, or set spec.test.run to Never",
+)
 
 
 def _progress(record: Trial, seen: Seen | None) -> Condition:
