@@ -19,6 +19,7 @@ from controller.driver.journal import Journal
 from controller.driver.machine import Machine, retry
 from controller.driver.polling import polling_condition
 from controller.model.errors import Blame
+from controller.model.quantity import counted
 
 NAME = "<testScript>"
 """What tracebacks call the script."""
@@ -211,7 +212,7 @@ def report(result: Result, text: str, journal: Journal) -> str:
     """The end of a test, for people."""
     passed = sum(1 for part in journal.subtests if part.passed)
     parts = f"{passed} of {len(journal.subtests)} subtests, " if journal.subtests else ""
-    heading = f"{result.verdict.value}: {parts}{journal.steps} steps in {journal.seconds:.1f} s"
+    heading = f"{result.verdict.value}: {parts}{counted(journal.steps, 'step')} in {journal.seconds:.1f} s"
     lines = [heading]
     if result.verdict is Verdict.PASSED:
         return heading

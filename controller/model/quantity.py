@@ -45,6 +45,11 @@ def format_bytes(size: int) -> str:
     return str(size)
 
 
+def counted(number: int, noun: str) -> str:
+    """For people: "1 node", "3 nodes". `noun`: in the singular, of the many whose plural adds an s."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def parse_time(text: str | None) -> datetime | None:
     """Read an RFC 3339 time; `None` and the unreadable give `None` (a status is somebody else's writing)."""
     if not text:

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from controller.model.kinds import Key
-from controller.model.quantity import format_bytes
+from controller.model.quantity import counted, format_bytes
 from controller.model.testbed import Capacity
 
 Order = tuple[str, str]
@@ -164,8 +164,8 @@ class Ledger:
         nodes, memory = self.capacity.nodes, self.capacity.memory
         if nodes is not None and need.nodes > nodes:
             return (
-                f"needs {need.nodes} nodes, and testbed {self._testbed} has {nodes} in all: lower the counts in "
-                "spec.roles, or name a larger one in spec.testbedRef"
+                f"needs {counted(need.nodes, 'node')}, and testbed {self._testbed} has {nodes} in all: lower the "
+                "counts in spec.roles, or name a larger one in spec.testbedRef"
             )
         if memory is not None and need.memory > memory:
             return (
@@ -187,7 +187,7 @@ class Ledger:
                 return f"machine {name} is held by {owner.namespace}/{owner.name}"
         if self.capacity.nodes is not None and nodes > self.capacity.nodes - self.nodes:
             return (
-                f"needs {nodes} more nodes, and {max(0, self.capacity.nodes - self.nodes)} of "
+                f"needs {counted(nodes, 'more node')}, and {max(0, self.capacity.nodes - self.nodes)} of "
                 f"{self.capacity.nodes} are free on testbed {self._testbed}"
             )
         if self.capacity.memory is not None and memory > self.capacity.memory - self._memory:

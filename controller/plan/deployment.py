@@ -19,6 +19,7 @@ from controller.model.deployment import DeploymentStatus, Reservation, UpdatePol
 from controller.model.information import Information
 from controller.model.kinds import RESERVATION_FINALIZER
 from controller.model.node import Node, NodeSpec
+from controller.model.quantity import counted
 from controller.model.testbed import Testbed
 from controller.plan import trial
 from controller.plan.admission import Admitted, Decision, Holding, Impossible
@@ -205,7 +206,9 @@ def _after_the_test(world: DeploymentWorld, held: Reservation) -> Step:
 def _admitted(held: Reservation | None) -> Condition | None:
     if held is None:
         return None
-    return true("Admitted", "Admitted", f"holds {len(held.machines)} machines of testbed {held.testbed!r}")
+    return true(
+        "Admitted", "Admitted", f"holds {counted(len(held.machines), 'machine')} of testbed {held.testbed!r}"
+    )
 
 
 def _stand(

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from controller.model.conditions import Condition, Conditions, false, true
 from controller.model.deployment import Deployment, DeploymentStatus, Reservation
 from controller.model.node import NodeSpec
-from controller.model.quantity import format_time
+from controller.model.quantity import counted, format_time
 from controller.model.trial import Finding, Trial, TrialState
 from controller.plan.readiness import judge_nodes
 from controller.plan.testbed import Refusal
@@ -105,7 +105,7 @@ def wound_down(
 ) -> DeploymentStatus:
     """The status of a deployment whose nodes go: it is being deleted, moves, or its lease has ended."""
     deployment, before = world.deployment, world.deployment.status
-    message = f"{left} nodes are on their way out" if left else "no node is left"
+    message = f"{counted(left, 'node')} still to go" if left else "no node is left"
     if world.problem is not None:
         message = world.problem.message
     image = before.conditions["ImageReady"]
@@ -193,9 +193,11 @@ def _reconciling(world: DeploymentWorld, step: Step, conditions: Sequence[Condit
     if world.problem is not None:
         message = world.problem.message
     elif step.testing:
-        message = f"{step.held_back} changes of nodes wait until the test script has ended ({ENDS_IT})"
+        message = (
+            f"{counted(step.held_back, 'change')} of nodes to come when the test script has ended ({ENDS_IT})"
+        )
     elif step.held_back:
-        message = f"{step.held_back} nodes wait for their turn to be updated"
+        message = f"{counted(step.held_back, 'node')} to be updated when it is their turn"
     elif step.unplaced and step.admitted.holds:
         message = f"{step.unplaced[0]} waits until an earlier node has left its machine"
     return true("Reconciling", blocking.reason, message)

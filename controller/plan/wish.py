@@ -11,6 +11,7 @@ from controller.model.conditions import Condition, false, true
 from controller.model.deployment import Deployment, Role, UpdatePolicy
 from controller.model.errors import Blame, NxcError
 from controller.model.node import Node
+from controller.model.quantity import counted
 from controller.model.testbed import Testbed
 from controller.model.trial import Seen
 from controller.plan.admission import Need
@@ -168,9 +169,8 @@ def _refuse(
             f"(it has {', '.join(sorted(known))})",
         )
     if need.machines and len(need.machines) != need.nodes:
-        return Refusal(
-            "MachineCount", f"spec.machines lists {len(need.machines)} machines for {need.nodes} nodes"
-        )
+        named, nodes = counted(len(need.machines), "machine"), counted(need.nodes, "node")
+        return Refusal("MachineCount", f"spec.machines lists {named} for {nodes}")
     longest = testbed.lease_maximum
     if longest is not None and deployment.lease is not None and deployment.lease > longest:
         return Refusal(

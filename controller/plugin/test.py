@@ -18,6 +18,7 @@ from controller.driver.target import target_of
 from controller.model.composition import ImageState
 from controller.model.deployment import Deployment
 from controller.model.errors import TestbedError, UserError
+from controller.model.quantity import counted
 from controller.plugin import openssh
 from controller.plugin.access import Access
 from controller.plugin.commands import reach
@@ -72,7 +73,7 @@ async def _gather(args: argparse.Namespace) -> Gathered:
             with suppress(TestbedError):
                 known.append(target_of(node))
         await access.look_around(deployment, known, via=args.via)
-        about = f"nxd/{args.deployment} ({deployment.flavour}, {len(nodes)} nodes) with {origin}"
+        about = f"nxd/{args.deployment} ({deployment.flavour}, {counted(len(nodes), 'node')}) with {origin}"
         subject = Subject(nodes, NodeFleet(partial(access.node, args.deployment)), identity, args.via)
         return Gathered(subject, text, about, stack.pop_all())
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.model.quantity import (
+    counted,
     format_bytes,
     format_precise,
     format_time,
@@ -50,3 +51,11 @@ def test_a_time_survives_its_writing(naive: datetime):
 @pytest.mark.parametrize("text", [None, "", "yesterday"])
 def test_an_unreadable_time_is_none(text: str | None):
     assert parse_time(text) is None
+
+
+def test_one_is_not_many():
+    assert [counted(number, "more node") for number in (0, 1, 2)] == [
+        "0 more nodes",
+        "1 more node",
+        "2 more nodes",
+    ]

@@ -118,7 +118,7 @@ class TestToAnotherTestbed:
         moved = replace(of, flavour="docker")
         waits = plan(moved, None, nodes=nodes, bed=FARM, web=built())
         assert waits.actions == ()
-        assert "3 nodes wait for their turn" in waits.status.conditions["Reconciling"].message
+        assert "3 nodes to be updated when it is their turn" in waits.status.conditions["Reconciling"].message
         asked = replace(moved, meta=replace(of.meta, annotations=ASKED))
         leaving = plan(asked, None, nodes=nodes, bed=FARM, web=built())
         assert kinds(leaving) == [DeleteNode] * 3
