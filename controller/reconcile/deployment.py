@@ -99,9 +99,10 @@ class DeploymentReconciler:
         except NxcError as error:
             desk.problems[key] = error
             raise
-        desk.problems.pop(key, None)
         if leaving:
             self._ledgers.hold_orphans(key, desk.store.nodes_of(key))
+        if desk.problems.pop(key, None) is not None:
+            return 0.0  # the status still tells of it
         return planned.look_again.total_seconds()
 
     async def _record(self, key: Key, entry: Entry, status: DeploymentStatus) -> Entry:

@@ -7,6 +7,7 @@ from unittest.mock import AsyncMock
 import pytest
 
 from controller.kube.api import Conflict, Unreachable
+from controller.model.errors import Blame, NxcError
 from controller.model.kinds import DEPLOYMENT, NODE, RESERVATION_FINALIZER, Key, Kind
 from controller.model.node import NodeSpec
 from controller.observe.metrics import Metrics
@@ -179,3 +180,15 @@ async def test_what_was_granted_is_given_back_where_it_is_not_on_record():
     _, reconciler, ledgers, web = await granted_without_an_answer()
     await reconciler.reconcile(web)
     assert ledgers.of("local").nodes == 0
+
+
+async def test_a_problem_that_is_over_is_off_the_status_at_once():
+    room = Room()
+    web = room.put_deployment("web", machines=[], suspend=True)
+    room.api.cut = False
+    room.desk.problems[web] = NxcError("TestbedRefused", "the testbed says no", blame=Blame.TESTBED)
+    reconciler, _ = room.reconciler()
+    assert await reconciler.reconcile(web) == 0.0
+    again = await reconciler.reconcile(web)
+    assert again is not None
+    assert again > 1.0
