@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 AGAIN = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds until an engine that is away is asked again."""
-SETTLE = (0.02, 0.2, 1.0)
+SETTLE = (0.05, 0.2, 1.0)
 """Seconds after an event until the engine is asked: events gather, and one of an end comes before the list has it."""
 
 

@@ -189,11 +189,15 @@ class Engine:
         await self.remove_container(str(made["Id"]))
 
     async def events(self, labels: Mapping[str, str]) -> AsyncGenerator[None, None]:
-        """Something happened to a container with these labels: yields at once when the stream stands, and each time.
+        """A container with these labels began, ended or went: yields at once when the stream stands, and each time.
 
         Ends when the engine closes it or was silent for `EVENTS_SECONDS`; raises `EngineAway` where nobody answers.
         """
-        filters = {"type": ["container"], "label": [f"{key}={value}" for key, value in labels.items()]}
+        filters = {
+            "type": ["container"],
+            "event": ["start", "die", "destroy"],
+            "label": [f"{key}={value}" for key, value in labels.items()],
+        }
         timeout = httpx.Timeout(ANSWER_SECONDS, read=EVENTS_SECONDS)
         try:
             async with self._client.stream(
