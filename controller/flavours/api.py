@@ -16,7 +16,7 @@ Rules that a backend keeps:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -193,3 +193,11 @@ class Flavour(Protocol):
 
     def open(self, testbed: Testbed, context: Context) -> Backend:
         """A backend for this flavour on this testbed. Does no I/O."""
+
+
+@runtime_checkable
+class Particular(Protocol):
+    """A flavour of which an image may want more than a testbed grants."""
+
+    def refuse(self, manifest: Manifest, roles: Collection[str], testbed: Testbed) -> None:
+        """Raise `UserError` for what these roles want of the host and will not get. Pure; asked before a node is."""

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import logging
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from controller.flavours.record import Stage, kept, load
 from controller.model.errors import Blame, NxcError, TestbedError, UserError
 from controller.model.kinds import NODE, TESTBED, Key
 from controller.model.machine import Inventory, Machine, MachineKey, Order, Phase
+from controller.model.manifest import Manifest
 from controller.model.record import Unreadable, read
 from controller.model.testbed import Testbed
 from controller.testbeds import compose, files
@@ -497,6 +498,11 @@ class Docker:
             known = self._open[place] = DockerBackend(testbed, context, lambda: self._close(place))
         known.grant(testbed)
         return known
+
+    def refuse(self, manifest: Manifest, roles: Collection[str], testbed: Testbed) -> None:
+        """See `controller.flavours.api.Particular`."""
+        for role in sorted(roles):
+            wishes(manifest, role, Grants.of(testbed))
 
     def _close(self, place: Path) -> None:
         self._open.pop(place, None)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from controller.flavours.api import Backend, Briefings, Context, Flavour, ImageSource, Nowhere
-from controller.model.errors import TestbedError
+from controller.flavours.api import (
+    Backend,
+    Briefings,
+    Context,
+    Flavour,
+    ImageSource,
+    Nowhere,
+    Particular,
+)
+from controller.model.errors import NxcError, TestbedError, UserError
 from controller.model.kinds import TESTBED, Key
 from controller.model.node import Node
 from controller.model.testbed import Testbed
@@ -23,6 +31,8 @@ T = TypeVar("T")
 
 CALL_LIMIT = 30.0
 """Seconds that one verb of a backend may take."""
+LOOK_LIMIT = 5.0
+"""Seconds to find an image, to see what it wants of its host."""
 
 
 class Backends:
@@ -58,6 +68,26 @@ class Backends:
     def boots_kernel(self, flavour: str) -> bool:
         """Whether its nodes boot a kernel of their own, as far as that is known."""
         return flavour not in self._flavours or self._flavours[flavour].boots_kernel
+
+    async def refusal(
+        self, flavour: str, testbed: Testbed, image: str, roles: Collection[str]
+    ) -> Refusal | None:
+        """Why a testbed will not give these roles of an image what they want; None also where that cannot be told."""
+        particular: object = self._flavours.get(flavour)
+        if not isinstance(particular, Particular):
+            return None
+        try:
+            async with asyncio.timeout(LOOK_LIMIT):
+                built = await self._context.images.image(image)
+        except (TimeoutError, NxcError) as error:  # whoever boots it says why, and asks again
+            logger.info("image %s cannot be looked at before it is booted: %s", image, error)
+            return None
+        try:
+            if built is not None:
+                particular.refuse(built.manifest, roles, testbed)
+        except UserError as error:
+            return Refusal(error.reason, error.message)
+        return None
 
     def get(self, flavour: str, testbed: str) -> Backend | Refusal:
         """The backend of a flavour on a testbed, or why there is none."""

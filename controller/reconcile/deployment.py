@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -71,6 +72,8 @@ class DeploymentReconciler:
         self._sandbox.tell(key, world.nodes)
         now = desk.clock()
         wanted = wish(world)
+        if (refused := await self._refused(world, wanted)) is not None:
+            wanted = replace(wanted, refusal=refused)
         decision = self._decide(key, world, wanted)
         if not isinstance(decision, Waiting):
             self._ledgers.withdraw(key)  # in the queue are those that were told to wait, and nobody else
@@ -150,6 +153,18 @@ class DeploymentReconciler:
                 f"{chosen.credentials_secret!r} in namespace {deployment.meta.namespace!r}",
             )
         return chosen
+
+    async def _refused(self, world: DeploymentWorld, wanted: Wish) -> Refusal | None:
+        """What the image wants of the testbed's host and will not get; asked for nodes that are yet to be made."""
+        deployment, testbed = world.deployment, world.testbed
+        idle = deployment.meta.deleting or deployment.suspend or wanted.refusal is not None
+        if idle or isinstance(testbed, Refusal) or not wanted.image_ready.holds:
+            return None
+        booted = {node.spec.host for node in world.nodes if node.spec.image == wanted.image}
+        roles = {role.name for role in wanted.roles if not booted.issuperset(role.hosts)}
+        if not roles:
+            return None
+        return await self._backends.refusal(deployment.flavour, testbed, wanted.image, roles)
 
     async def _labels(self, namespace: str) -> dict[str, str] | None:
         try:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from controller.flavours.docker_project import PREFIX
-from controller.model.kinds import NODE
+from controller.model.kinds import DEPLOYMENT
+from tests.loop.stage import condition
 from tests.system.docker.conftest import Site
 from tests.system.docker.stage import SECONDS, DockerStage
 
@@ -47,11 +48,10 @@ async def test_what_no_testbed_granted_is_refused_by_name_and_nothing_is_made(
     for name, (change, _, _) in REFUSED.items():
         await stage.plain(name, image=site.images.change(name, change))
     for name, (_, reason, words) in REFUSED.items():
-        node = await stage.condition(
-            NODE, f"{name}.server", "Booted", "False", reason=reason, seconds=SECONDS
-        )
-        assert any(words in held["message"] for held in node["status"]["conditions"]), name
-    assert not [line for line in stage.left() if '"Driver"' not in line], "a container was made"
+        refused = await stage.condition(DEPLOYMENT, name, "Admitted", "False", reason=reason, seconds=SECONDS)
+        assert words in (condition(refused, "Stalled") or {})["message"]
+        assert not await stage.nodes(name)
+    assert not stage.left(), "something was made"
 
 
 async def test_what_the_testbed_grants_is_had(site: Site, stage: DockerStage) -> None:
@@ -66,8 +66,9 @@ async def test_what_the_testbed_grants_is_had(site: Site, stage: DockerStage) ->
             "client": ["./shared:/srv/shared:ro"],
         }
 
-    await stage.allow(allowedHostPaths=[str(allowed)])
     await stage.plain(image=site.images.change("volumes", volumes), clients=1)
+    await stage.condition(DEPLOYMENT, "web", "Admitted", "False", reason="VolumeRefused", seconds=SECONDS)
+    await stage.allow(allowedHostPaths=[str(allowed)])
     await stage.up(2)
     assert await stage.ssh("cat /srv/host/hello") == "from the host"
     assert "Read-only" in await stage.ssh("touch /srv/host/x 2>&1")

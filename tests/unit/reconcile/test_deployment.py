@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 from unittest.mock import AsyncMock
@@ -9,11 +10,13 @@ import pytest
 from controller.kube.api import Conflict, Unreachable
 from controller.model.errors import Blame, NxcError
 from controller.model.kinds import DEPLOYMENT, NODE, RESERVATION_FINALIZER, Key, Kind
-from controller.model.node import NodeSpec
+from controller.model.node import Node, NodeSpec
+from controller.model.testbed import Testbed
 from controller.observe.metrics import Metrics
 from controller.plan import deployment as plan
 from controller.plan.admission import Holding, Need, Waiting
-from controller.plan.wish import DeploymentWorld
+from controller.plan.testbed import Refusal
+from controller.plan.wish import DeploymentWorld, wish
 from controller.reconcile.deployment import DeploymentReconciler
 from controller.reconcile.desk import Desk
 from controller.reconcile.ledgers import Ledgers
@@ -192,3 +195,31 @@ async def test_a_problem_that_is_over_is_off_the_status_at_once():
     again = await reconciler.reconcile(web)
     assert again is not None
     assert again > 1.0
+
+
+class Asked:
+    """Backends that refuse whatever they are asked about, and remember it."""
+
+    def __init__(self) -> None:
+        self.about: list[tuple[str, list[str]]] = []
+
+    async def refusal(self, flavour: str, testbed: Testbed, image: str, roles: set[str]) -> Refusal:
+        self.about.append((image, sorted(roles)))
+        return Refusal("VolumeRefused", "no")
+
+
+async def test_only_of_roles_whose_nodes_are_yet_to_boot_an_image_is_asked_what_it_wants_of_the_host():
+    asked = Asked()
+    reconciler = DeploymentReconciler(cast("Any", None), cast("Any", asked), *([cast("Any", None)] * 3))
+
+    async def refused(nodes: list[Node], **of: Any) -> Refusal | None:
+        world = DeploymentWorld(make.deployment(**of), make.composition(), make.make_testbed(), nodes)
+        return await reconciler._refused(world, wish(world))
+
+    assert (await refused([])) == Refusal("VolumeRefused", "no")
+    await refused([make.node(SPEC)])
+    assert asked.about == [("sha256:a", ["client", "server"]), ("sha256:a", ["client"])]
+    everybody = [make.node(replace(SPEC, host=host)) for host in ("server", "client1", "client2")]
+    assert await refused(everybody) is None
+    assert await refused([], suspend=True) is None
+    assert len(asked.about) == 2
