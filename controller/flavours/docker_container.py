@@ -12,6 +12,7 @@ from controller.boot.server import Listener
 from controller.flavours import docker_blame
 from controller.flavours.api import Context
 from controller.flavours.chores import Chores
+from controller.flavours.docker_fitness import Fitness
 from controller.flavours.docker_record import ContainerRecord
 from controller.flavours.record import Stage
 from controller.flavours.watch import Target, Watch
@@ -37,6 +38,7 @@ class House:
     runtime: Path
     attempts: Attempts
     engine: Engine
+    fitness: Fitness
 
 
 class DockerContainer:
