@@ -34,7 +34,7 @@ async def test_an_example_passes_its_test_script_with_only_its_flavour_changed(
     await apply(stage.client, COMPOSITION, stage._body(COMPOSITION, example, spec, {}))
     deployment = yaml.safe_load((ROOT / "examples" / example / "deployment.yaml").read_text())
     await stage.create(DEPLOYMENT, "web", deployment["spec"] | {"flavour": "docker"})
-    await stage.up(len(await stage.until("its nodes are there", stage.nodes)))
+    await stage.ready(seconds=SECONDS)
 
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "controller.plugin.cli", "test", "web"),
