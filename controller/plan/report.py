@@ -116,8 +116,9 @@ def wound_down(
     ]
     if tested.condition is not None:
         conditions.append(tested.condition)
-    end = before.lease_end
+    testbed, end = reservation.testbed if reservation is not None else "", before.lease_end
     if expired:
+        testbed = before.testbed  # its lease is the one that ended: no other testbed begins it anew
         end = lease_end(deployment, world.testbed)
         conditions.append(true("Expired", "LeaseEnded", f"the lease ended at {format_time(end)}"))
     if left or not expired:
@@ -129,7 +130,7 @@ def wound_down(
         conditions=before.conditions.then(conditions, generation=generation, now=now),
         counts=replace(before.counts, desired=0, ready=0, up_to_date=0, failed=0),
         reservation=reservation,
-        testbed=reservation.testbed if reservation is not None else "",
+        testbed=testbed,
         queue_position=None,
         lease_end=end,
         trial=tested.record,

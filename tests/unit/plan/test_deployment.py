@@ -19,7 +19,7 @@ from controller.plan.deployment import (
     UpdateNode,
     plan_deployment,
 )
-from controller.plan.testbed import Refusal
+from controller.plan.testbed import Refusal, choose
 from controller.plan.wish import DeploymentWorld, wish
 
 from .make import MINUTE, NOW, composition, deployment, make_testbed, node
@@ -381,6 +381,20 @@ def test_a_lease_that_has_ended_is_not_begun_anew_because_the_clock_goes_back():
     over = plan_deployment(world, wish(world), None, NOW + 90 * MINUTE)
     world = replace(world, deployment=replace(of, status=over.status))
     assert plan_deployment(world, wish(world), None, NOW).status == over.status
+
+
+def test_a_lease_that_has_ended_is_not_begun_anew_on_another_testbed():
+    bed = make_testbed(lease={"default": "1h"})
+    of = deployment()
+    of = replace(of, status=plan(of, bed=bed).status)
+    world = DeploymentWorld(of, composition(), bed, [])
+    for _ in range(2):
+        over = plan_deployment(world, wish(world), None, NOW + 60 * MINUTE)
+        assert over.status.reservation is None
+        world = replace(world, deployment=replace(of, status=over.status))
+    others = [make_testbed(meta={"name": "another"}), bed]
+    served = {"simulated": frozenset({"local"})}
+    assert choose(world.deployment, others, served_by=served, namespace_labels=None) == bed
 
 
 def test_a_lease_that_was_cut_short_and_has_ended_revives_the_deployment_when_it_is_longer_again():
