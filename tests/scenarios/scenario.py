@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from controller.app import Operator, Settings
-from controller.model.kinds import NAMESPACE, WATCHED
+from controller.model.kinds import COMPOSITION, NAMESPACE, WATCHED
 from controller.runtime.leader import LeaseTimes
 from nxc_simulators.builder import SimulatedBuilders, Store
 from nxc_simulators.flavour import SimulatedFlavour
@@ -239,7 +239,7 @@ class Scenario:
         deadline = self.loop.time() + CONVERGENCE
         while True:
             await asyncio.sleep(LOOK)
-            complaint = next(self.outcome.complaints(), None)
+            complaint = next(self.outcome.complaints(), None) or self._to_be_built_again()
             if complaint is None:
                 break
             if self.loop.time() > deadline:
@@ -254,6 +254,17 @@ class Scenario:
         self.invariants.quiet = False
         if complaint := next(self.outcome.complaints(lasting=0.0), None):
             self.invariants.broken(f"convergence after {after}", f"undone later: {complaint}")
+
+    def _to_be_built_again(self) -> str | None:
+        """What an operator that is yet to take over will do anew, all being as wished: it tries what failed."""
+        failed = any(
+            image["state"] == "Failed"
+            for composition in self.cluster.all(COMPOSITION)
+            for image in (composition.get("status") or {}).get("images") or ()
+        )
+        return (
+            "an operator is yet to take over" if failed and self.loop.time() < self._lost + UP_AGAIN else None
+        )
 
     # ------------------------------------------------------------ operators
 
