@@ -108,19 +108,21 @@ class Feed:
         self, key: Key, sides: tuple[Entry | None, Entry | None]
     ) -> list[tuple[Key, float]]:
         concerned: list[tuple[Key, float]] = [(user, 0) for user in self.store.users(key)]
-        targets = {target for entry in sides if entry is not None for target in references(entry.parsed)}
+        targets = [target for entry in sides if entry is not None for target in references(entry.parsed)]
         concerned += [
-            (target, 0 if target.kind is COMPOSITION else TESTBED_NEWS) for target in targets - {ANY_TESTBED}
+            (target, 0 if target.kind is COMPOSITION else TESTBED_NEWS)
+            for target in dict.fromkeys(targets)
+            if target != ANY_TESTBED
         ]
         return concerned
 
     def _around_testbed(self, key: Key, before: Entry | None, after: Entry | None) -> list[tuple[Key, float]]:
-        concerned: set[Key] = set()
+        concerned: tuple[Key, ...] = ()
         if _respecified(before, after):
-            concerned = {*self.store.users(key), *self.store.users(ANY_TESTBED)}
+            concerned = (*self.store.users(key), *self.store.users(ANY_TESTBED))
         elif _testbed_turned(before, after):
-            concerned = set(self.store.users(key))
-        return [(user, 0) for user in concerned]
+            concerned = self.store.users(key)
+        return [(user, 0) for user in dict.fromkeys(concerned)]
 
 
 def _on_its_way(before: Entry | None, after: Entry | None) -> bool:

@@ -74,7 +74,7 @@ class Store:
         self._entries: dict[Key, Entry] = {}
         self._by_kind: dict[Kind, dict[Key, Entry]] = {kind: {} for kind in _PARSERS}
         self._refers_to: dict[Key, frozenset[Key]] = {}
-        self._users: dict[Key, set[Key]] = {}
+        self._users: dict[Key, dict[Key, None]] = {}
         self._buried: OrderedDict[str, None] = OrderedDict()
 
     def get(self, key: Key) -> Entry | None:
@@ -115,7 +115,7 @@ class Store:
         return [node for node in found if isinstance(node, Node)]
 
     def users(self, key: Key) -> tuple[Key, ...]:
-        """The objects that refer to this one."""
+        """The objects that refer to this one, in the order in which they came to."""
         return tuple(self._users.get(key, ()))
 
     def count(self, kind: Kind) -> int:
@@ -133,7 +133,7 @@ class Store:
             return False
         entry = _read(kind, obj)
         self._entries[key] = self._by_kind[kind][key] = entry
-        self._refer(key, references(entry.parsed))
+        self._refer(key, frozenset(references(entry.parsed)))
         return True
 
     def remove(self, kind: Kind, obj: Object) -> bool:
@@ -191,11 +191,11 @@ class Store:
         before = self._refers_to.get(key, frozenset())
         for target in before - targets:
             users = self._users[target]
-            users.discard(key)
+            users.pop(key, None)
             if not users:
                 del self._users[target]
         for target in targets - before:
-            self._users.setdefault(target, set()).add(key)
+            self._users.setdefault(target, {})[key] = None
         if targets:
             self._refers_to[key] = targets
         else:
@@ -212,18 +212,16 @@ def _read(kind: Kind, obj: Object) -> Entry:
     return Entry(parsed.meta, parsed, status)
 
 
-def references(parsed: Parsed | None) -> frozenset[Key]:
+def references(parsed: Parsed | None) -> tuple[Key, ...]:
     """What an object refers to, and is woken by."""
     match parsed:
         case Deployment():
             named = parsed.testbed or parsed.status.testbed
-            own = {Key(TESTBED, "", named)} if named else set()
-            return frozenset({Key(COMPOSITION, parsed.meta.namespace, parsed.composition), ANY_TESTBED, *own})
+            own = (Key(TESTBED, "", named),) if named else ()
+            return (Key(COMPOSITION, parsed.meta.namespace, parsed.composition), ANY_TESTBED, *own)
         case Node():
             deployment = Key(DEPLOYMENT, parsed.meta.namespace, parsed.spec.deployment)
             spec = parsed.spec
-            return frozenset(
-                {deployment, Key(TESTBED, "", spec.testbed), machine_key(spec.testbed, spec.machine)}
-            )
+            return (deployment, Key(TESTBED, "", spec.testbed), machine_key(spec.testbed, spec.machine))
         case _:
-            return frozenset()
+            return ()

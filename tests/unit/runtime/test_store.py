@@ -94,6 +94,14 @@ def test_references_find_their_users_and_follow_edits():
     assert store.users(Key(TESTBED, "", "local")) == ()
 
 
+def test_users_come_in_the_order_in_which_they_came_to_refer_whatever_their_names_hash_to():
+    store = Store()
+    names = [f"web{number}" for number in range(20)]
+    for name in names:
+        store.put(DEPLOYMENT, deployment(name, uid=name))
+    assert [key.name for key in store.users(ANY_TESTBED)] == names
+
+
 def test_nodes_of_a_deployment_come_by_host():
     store = Store()
     for host in ("b", "a"):
