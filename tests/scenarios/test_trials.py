@@ -102,7 +102,7 @@ def test_a_changed_image_waits_until_the_script_has_ended_and_is_then_tested_ane
         assert stage.scripts.running
         assert booted(stage) == {test(stage)["image"]}
         waits = stage.condition(DEPLOYMENT, "web", "Reconciling")["message"]
-        assert "wait until the test script has ended (spec.test.run: Never ends it)" in waits
+        assert "to come when the test script has ended (spec.test.run: Never ends it)" in waits
         await until(stage, "False", "Failed")
         assert booted(stage) == {image(stage)} == {test(stage)["image"]}
         assert played(stage) == 2
