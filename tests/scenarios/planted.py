@@ -83,14 +83,14 @@ BUGS = (
         loop.Loop._reconcile,
         'self._again(key, "requeue")',
         "pass",
-        seed=7,
+        seed=8,
     ),
     Bug(
         "an error of the API is swallowed",
         loop.Loop._reconcile,
         'self._again(key, "error", after=error.retry_after)',
         "pass",
-        seed=18,
+        seed=38,
     ),
     Bug(
         "a status is written without the resource version",
