@@ -128,6 +128,13 @@ class Backends:
                     found[name] = backend
         return found
 
+    def once_on(self, testbed: Testbed) -> dict[str, Backend]:
+        """Those that were in use on a testbed that serves their flavour no more, and has no node in it."""
+        name, serving = testbed.meta.name, self.on(testbed)
+        once = [flavour for flavour, where in self._open if where == name and flavour not in serving]
+        found = {flavour: self.get(flavour, name) for flavour in once}
+        return {flavour: backend for flavour, backend in found.items() if not isinstance(backend, Refusal)}
+
     async def aclose(self) -> None:
         """Let go of all of them; machines stay."""
         backends = [backend for _, backend in self._open.values()]

@@ -55,7 +55,8 @@ class TestbedReconciler:
                 await self._sweep(backend, inventory, self._networks_wanted(testbed.meta.name, flavour))
             except NxcError as error:
                 problem = error
-        if leaving and problem is None and not seen and not networks:
+        left = await self._sweep_what_is_left(testbed)
+        if leaving and problem is None and not (seen or networks or left):
             await desk.set_finalizer(key, entry, IN_USE_FINALIZER, present=False)
             return None
         kinds = frozenset(kind for kinds in self._backends.served_by.values() for kind in kinds)
@@ -102,6 +103,18 @@ class TestbedReconciler:
             if isinstance(node, Node) and (node.spec.testbed, node.spec.flavour) == (testbed, flavour):
                 wanted.add(node.network)
         return wanted
+
+    async def _sweep_what_is_left(self, testbed: Testbed) -> int:
+        """Sweep in flavours that the testbed serves no more; how much there was. What fails there is no fault of it."""
+        left = 0
+        for flavour, backend in self._backends.once_on(testbed).items():
+            try:
+                inventory = await limited("list what it carries", backend.inventory())
+                left += len(inventory.machines) + len(inventory.networks)
+                await self._sweep(backend, inventory, self._networks_wanted(testbed.meta.name, flavour))
+            except NxcError as error:
+                logger.info("what %s carries in %s is not known: %s", testbed.meta.name, flavour, error)
+        return left
 
     async def _sweep(self, backend: Backend, inventory: Inventory, networks_wanted: set[str]) -> None:
         """Release what carries our id and whose object is gone: a controller died at a bad moment."""

@@ -105,6 +105,25 @@ def test_a_testbed_goes_only_when_the_last_machine_has_left():
     perform(story)
 
 
+def test_a_machine_is_swept_up_though_its_testbed_serves_its_flavour_no_more():
+    async def story(stage: Stage) -> None:
+        stage.testbed()
+        stage.composition()
+        stage.deployment(roles=ALONE)
+        await stage.until_ready()
+        stage.edit(TESTBED, "local", flavours=["simulated-fast"])
+        await asyncio.sleep(5.0)
+        # Somebody removes every finalizer by hand: only the sweep knows of the machine from then on.
+        stage.delete(DEPLOYMENT, "web", "Foreground")
+        for kind, name in ((DEPLOYMENT, "web"), (NODE, "web.server")):
+            stage.patch(kind, name, {"metadata": {"finalizers": None}})
+        await asyncio.sleep(200.0)
+        assert stage.world.records() == ()
+        assert stage.world.networks() == ()
+
+    perform(story)
+
+
 def test_a_machine_whose_record_was_lost_stays_with_its_node_and_goes_with_it():
     async def story(stage: Stage) -> None:
         stage.testbed()
