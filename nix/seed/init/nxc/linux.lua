@@ -32,7 +32,7 @@ char *realpath(const char *, char *); void free(void *);
 void *opendir(const char *); struct dirent *readdir(void *); int closedir(void *);
 int setuid(uid_t); int setgid(gid_t); int initgroups(const char *, gid_t); int setgroups(size_t, const gid_t *); uid_t getuid(void);
 struct passwd *getpwnam(const char *); struct group *getgrnam(const char *); void endpwent(void);
-int setrlimit(int, const struct rlimit *); int setpriority(int, int, int); int prctl(int, ...);
+int setrlimit(int, const struct rlimit *); int getrlimit(int, struct rlimit *); int setpriority(int, int, int); int prctl(int, ...);
 int socket(int, int, int); int bind(int, const void *, socklen_t); int listen(int, int); int connect(int, const void *, socklen_t);
 int accept4(int, void *, socklen_t *, int); int getsockopt(int, int, int, void *, socklen_t *); ssize_t send(int, const void *, size_t, int);
 ]]
@@ -43,7 +43,7 @@ local linux = {
   POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16,
   O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 64, O_TRUNC = 512, O_APPEND = 1024, O_NONBLOCK = 2048,
   O_NOCTTY = 256, O_CLOEXEC = 0x80000,
-  EINTR = 4, EAGAIN = 11, EEXIST = 17, ENOENT = 2, ECHILD = 10,
+  EPERM = 1, EINTR = 4, EAGAIN = 11, EEXIST = 17, ENOENT = 2, ECHILD = 10,
   MS_RDONLY = 1, MS_NOSUID = 2, MS_NODEV = 4, MS_NOEXEC = 8, MS_REMOUNT = 32,
 }
 
@@ -226,12 +226,21 @@ local LIMITS = {
   CPU = 0, FSIZE = 1, DATA = 2, STACK = 3, CORE = 4, RSS = 5, NPROC = 6, NOFILE = 7, MEMLOCK = 8, AS = 9, LOCKS = 10,
   SIGPENDING = 11, MSGQUEUE = 12, NICE = 13, RTPRIO = 14, RTTIME = 15,
 }
---- `value` is systemd's: "65536", "1024:65536", "infinity".
+--- `value` is systemd's: "65536", "1024:65536", "infinity". Where nobody may raise limits, as in a container, the
+--- nearest that is allowed, as with systemd (setrlimit_closest).
 function linux.limit(name, value)
   local function number(text) return text == "infinity" and 0xffffffffffffffffULL or ffi.cast("unsigned long", tonumber(text) or 0) end
   local soft, hard = value:match("^(.-):(.+)$")
-  local limit = ffi.new("struct rlimit", number(soft or value), number(hard or value))
-  return LIMITS[name] and checked(C.setrlimit(LIMITS[name], limit))
+  local limit, present = ffi.new("struct rlimit", number(soft or value), number(hard or value)), ffi.new("struct rlimit")
+  local resource = LIMITS[name]
+  if not resource then return nil end
+  local done, why, errno = checked(C.setrlimit(resource, limit))
+  if done or errno ~= linux.EPERM then return done, why end
+  if C.getrlimit(resource, present) < 0 then return failed() end
+  local function lower(one, other) return one < other and one or other end
+  local most = present.rlim_max
+  present.rlim_cur, present.rlim_max = lower(limit.rlim_cur, most), lower(limit.rlim_max, most)
+  return checked(C.setrlimit(resource, present))
 end
 
 function linux.nice(level) return checked(C.setpriority(0, 0, level)) end
