@@ -19,7 +19,7 @@ from tests.system.docker.stage import SECONDS, DockerStage
 
 pytestmark = pytest.mark.slow
 
-EXAMPLES = ("hello", "webserver", "redis", "iperf3", "head-with-workers", "postgresql")
+EXAMPLES = ("hello", "webserver", "redis", "iperf3", "head-with-workers", "postgresql", "slurm")
 """All but `nfs`: its server is the host's kernel, which a container may not have."""
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGtra2tra2tra2tra2tra2tra2tra2tra2tra2tr somebody"
 

@@ -90,7 +90,7 @@ async def build(stage: VmStage, spec: dict[str, Any], name: str) -> None:
     await stage.until(f"composition {name} is built", built, BUILD_SECONDS)
 
 
-EXAMPLES = ("hello", "redis", "postgresql", "nfs", "iperf3", "head-with-workers")
+EXAMPLES = ("hello", "redis", "postgresql", "nfs", "iperf3", "head-with-workers", "slurm")
 """Of examples/; the web server has a test of its own."""
 
 
