@@ -40,7 +40,7 @@ def over(
             "MachineGone", machine.ended or "the machine ended", machine.blame, attempt.number, now
         )
     reached = "reachableAt" in of_this_boot(status, attempt, machine) or machine.reachable.ok
-    if reached or now - started(attempt, machine, now) < BOOT_LIMIT:
+    if reached or left(attempt, machine, now) > timedelta(0):
         return None
     if machine.phase is Phase.STARTING:
         stage = "it did not start"
@@ -68,7 +68,12 @@ def new_boot(attempt: Attempt, machine: Machine) -> datetime | None:
     return machine.since if attempt.since is not None and machine.since != attempt.since else None
 
 
-def started(attempt: Attempt, machine: Machine, now: datetime) -> datetime:
+def left(attempt: Attempt, machine: Machine, now: datetime) -> timedelta:
+    """How long the machine may still take until it is reached."""
+    return _started(attempt, machine, now) + BOOT_LIMIT - now
+
+
+def _started(attempt: Attempt, machine: Machine, now: datetime) -> datetime:
     """When the deadline of an attempt began: when the backend took the order, maybe long after its record.
 
     A beginning that is yet to come means that the clock went back: then it counts from the reading that

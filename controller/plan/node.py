@@ -18,7 +18,7 @@ from controller.model.kinds import MACHINE_FINALIZER, NODE, Key
 from controller.model.machine import Machine, MachineKey, Order, Phase
 from controller.model.node import NODE_PHASES, Attempt, Failure, Node, NodeStatus
 from controller.model.quantity import format_time
-from controller.plan.attempt import BOOT_LIMIT, new_boot, of_this_boot, over, started
+from controller.plan.attempt import left, new_boot, of_this_boot, over
 from controller.plan.stages import down, reached, unobservable
 from controller.plan.testbed import Refusal
 
@@ -189,7 +189,7 @@ def _observe(
     outdated = bool(machine.information) and machine.information != node.spec.information
     actions = (Inform(machine.key, node.spec.information),) if outdated and not world.suspend else ()
     if not reachable.holds:
-        look_again = started(attempt, machine, now) + BOOT_LIMIT - now
+        look_again = left(attempt, machine, now)
     elif ready.holds and status.failures and not stable:
         look_again = since + STABLE_AFTER - now
     else:

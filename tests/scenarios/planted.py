@@ -228,7 +228,7 @@ BUGS = (
     Bug(
         "an attempt that hangs goes on for ever",
         attempt.over,
-        "if reached or now - started(attempt, machine, now) < BOOT_LIMIT:",
+        "if reached or left(attempt, machine, now) > timedelta(0):",
         "if True:",
         seed=99,
     ),

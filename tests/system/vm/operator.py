@@ -25,7 +25,7 @@ from controller.flavours.vm_ramdisk import VM_RAMDISK
 from controller.model.composition import Composition, Image, ImageState
 from controller.model.kinds import Key
 from controller.model.manifest import Manifest
-from controller.plan import node
+from controller.plan import attempt
 from controller.sandbox.api import Context
 from controller.sandbox.jailed import Jailed, Limits
 from controller.sandbox.trials import Trials
@@ -103,7 +103,7 @@ def _jailed(context: Context) -> Trials:
 
 if __name__ == "__main__":
     if seconds := os.environ.get("NXC_TEST_BOOT_SECONDS"):
-        node.BOOT_LIMIT = timedelta(seconds=float(seconds))
+        attempt.BOOT_LIMIT = timedelta(seconds=float(seconds))
     daemon.installed = _installed
     daemon.jailed = _jailed
     sys.exit(cli.main([word for word in sys.argv[1:] if word not in ("-m", "controller")]))
