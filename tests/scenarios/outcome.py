@@ -48,7 +48,6 @@ class Outcome:
 
     def complaints(self, *, lasting: float = 1800.0) -> Iterator[str]:
         """What is not yet, or never will be, as it should, or will not stay so for as many seconds."""
-        self._lasting = lasting
         self._nodes = self._cluster.all(NODE)
         self._deployments = self._cluster.all(DEPLOYMENT)
         self._testbeds = {obj["metadata"]["name"]: obj for obj in self._cluster.all(TESTBED)}
@@ -72,7 +71,7 @@ class Outcome:
         for composition in self._compositions.values():
             yield from self._composition(composition)
         for deployment in self._deployments:
-            for complaint in self._deployment(deployment):
+            for complaint in self._deployment(deployment, lasting):
                 yield f"deployment {'/'.join(key_of(deployment))}: {complaint}"
         for node in self._nodes:
             for complaint in self._node(node):
@@ -190,7 +189,7 @@ class Outcome:
 
     # ------------------------------------------------------------ deployments
 
-    def _deployment(self, obj: Object) -> Iterator[str]:
+    def _deployment(self, obj: Object, lasting: float) -> Iterator[str]:
         meta, spec, status = obj["metadata"], obj["spec"], obj.get("status") or {}
         if meta.get("deletionTimestamp"):
             return  # complained of already
@@ -207,7 +206,7 @@ class Outcome:
         mine = [node for node in self._nodes if owned_by(node, meta["uid"])]
         # one that has ended has ended, though the clock went back since
         end = None if is_true(obj, "Expired") else parse_time((status.get("lease") or {}).get("endsAt"))
-        if end is not None and end > self._clock() and (end - self._clock()).total_seconds() < self._lasting:
+        if end is not None and end > self._clock() and (end - self._clock()).total_seconds() < lasting:
             yield f"its lease will end at {end}"
             return
         if is_true(obj, "Expired") or (end is not None and end <= self._clock()):
